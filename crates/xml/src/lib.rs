@@ -1,1 +1,12 @@
+//! Reading and writing XML. The only crate that knows angle brackets.
+//!
+//! Owns: the tree with positions, the typed readers of attributes, the record of what was read
+//! (strict mode), the writer with the reference's layout. Never: knows what an element means.
 
+mod read;
+mod strict;
+mod write;
+
+pub use read::{Document, Element, Number};
+pub use strict::Leftover;
+pub use write::{El, escape};
