@@ -1,0 +1,1 @@
+//! CPU models: data and arithmetic.

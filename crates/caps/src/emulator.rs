@@ -1,0 +1,1 @@
+//! Emulators: the probe and what follows from its answers.

@@ -1,0 +1,7 @@
+//! What an emulator, a CPU and a machine type can do.
+//!
+//! Owns: capability flags and how they follow from what QEMU answers; CPU models and their
+//! arithmetic; the capabilities documents. Never: talks to a QEMU or looks at the host.
+
+pub mod cpu;
+pub mod emulator;

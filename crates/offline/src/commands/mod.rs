@@ -1,0 +1,11 @@
+//! One file per topic; a command is a line of this table.
+
+use ostler_base::Result;
+
+use crate::{Args, Kept};
+
+/// What a command is: from arguments to the text it prints.
+pub(crate) type Command = fn(&Args, &mut Kept) -> Result<String>;
+
+/// Every command by name.
+pub(crate) const COMMANDS: &[(&str, Command)] = &[];

@@ -1,0 +1,5 @@
+//! What is kept between the cases of a batch: what was derived from recordings, by path.
+
+/// Derived from files that several cases share.
+#[derive(Default)]
+pub struct Kept {}

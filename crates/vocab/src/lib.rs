@@ -1,0 +1,4 @@
+//! The XML vocabulary that domains, networks and storage share.
+//!
+//! Owns: addresses, character device and storage sources, VLANs, bandwidth and the like: each
+//! with its reader and writer. Never: knows which device or network uses them.
