@@ -5,3 +5,4 @@
 
 pub mod cpu;
 pub mod emulator;
+pub mod schema;
