@@ -1,0 +1,104 @@
+//! Questions to the host, and the answers a planner works with.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ostler_base::{Error, Result};
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Query {
+    /// What is at a path?
+    Stat(PathBuf),
+    /// Where is a program?
+    Program(String),
+    /// Which TPM versions can the software TPM do (`1.2`, `2.0`)?
+    SwtpmVersions,
+    /// Which optional features (command line) does a helper program have? By its path.
+    ProgramFeatures(String),
+    /// A free TCP port for this use out of a range (first, last).
+    FreePort(String, u16, u16),
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A block device.
+    Block,
+    /// A character device.
+    Character,
+    /// A socket, pipe or anything else.
+    Other,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// To [`Query::Stat`].
+    Kind(FileKind),
+    /// To [`Query::Program`]: its path, if there is one.
+    Path(Option<PathBuf>),
+    /// To questions for a list.
+    Words(Vec<String>),
+    /// To [`Query::FreePort`].
+    Port(u16),
+}
+
+/// The answers to everything that was asked.
+#[derive(Debug, Clone, Default)]
+pub struct Facts(BTreeMap<Query, Answer>);
+
+impl Facts {
+    /// Takes an answer down.
+    pub fn add(&mut self, query: Query, answer: Answer) {
+        self.0.insert(query, answer);
+    }
+
+    fn get(&self, query: &Query) -> Result<&Answer> {
+        self.0
+            .get(query)
+            .ok_or_else(|| Error::internal(format!("the planner uses a fact it did not ask for: {query:?}")))
+    }
+
+    /// What is at a path.
+    pub fn kind(&self, path: &Path) -> Result<FileKind> {
+        match self.get(&Query::Stat(path.to_owned()))? {
+            Answer::Kind(kind) => Ok(*kind),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// Where a program is.
+    pub fn program(&self, name: &str) -> Result<Option<&Path>> {
+        match self.get(&Query::Program(name.to_owned()))? {
+            Answer::Path(path) => Ok(path.as_deref()),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// The answer to a question for a list of words.
+    pub fn words(&self, query: &Query) -> Result<&[String]> {
+        match self.get(query)? {
+            Answer::Words(words) => Ok(words),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// The answer to a question for a port.
+    pub fn port(&self, query: &Query) -> Result<u16> {
+        match self.get(query)? {
+            Answer::Port(port) => Ok(*port),
+            other => Err(mismatch(other)),
+        }
+    }
+}
+
+fn mismatch(answer: &Answer) -> Error {
+    Error::internal(format!("the host answered a question with something of another kind: {answer:?}"))
+}
