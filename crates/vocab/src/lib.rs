@@ -2,3 +2,10 @@
 //!
 //! Owns: addresses, character device and storage sources, VLANs, bandwidth and the like: each
 //! with its reader and writer. Never: knows which device or network uses them.
+
+pub mod bandwidth;
+pub mod secret_lookup;
+pub mod storage_auth;
+pub mod storage_encryption;
+pub mod virtualport;
+pub mod vlan;
