@@ -1,0 +1,327 @@
+//! What an emulator's event means for its guest.
+//!
+//! Owns: the pure step from (what the guest is doing, event) to (what it is doing now, what must
+//! follow). Never: does what must follow.
+//!
+//! ```text
+//!            cont                      stop, watchdog, I/O error
+//! Paused ------------> Running -----------------------------------> Paused
+//!                        |  ^ WAKEUP
+//!                SUSPEND |  |            SHUTDOWN              exit
+//!                        v  |        any ---------> Shutdown --------> Shutoff
+//!                    PmSuspended
+//! ```
+
+use ostler_qmp::EventKind;
+
+use super::status::{Crashed, Paused, Running, Shutdown, Shutoff, Status};
+use crate::events::{self, Lifecycle, What};
+
+/// What happens to the guest when it asks for an end of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Its emulator ends.
+    Destroy,
+    /// It starts anew in the same emulator.
+    Restart,
+    /// It stays as it is.
+    Preserve,
+}
+
+/// What a running guest is doing, and what its operations expect next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// What it is doing.
+    pub status: Status,
+    /// Why the processors are about to stop, where an operation stops them.
+    pub pausing: Option<Paused>,
+    /// Why they are about to run, where an operation starts them.
+    pub resuming: Option<Running>,
+    /// What follows a shutdown.
+    pub on_shutdown: Wish,
+    /// What follows a panic.
+    pub on_panic: Wish,
+    /// The next shutdown is half of a reboot.
+    pub rebooting: bool,
+    /// How it will have ended when its process is gone.
+    pub ending: Option<Shutoff>,
+}
+
+/// What must follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Write the status file.
+    Persist,
+    /// Tell clients.
+    Tell(What),
+    /// End the process.
+    Terminate,
+    /// Reset the machine and let it run.
+    Restart,
+}
+
+fn turn(lifecycle: Lifecycle) -> Effect {
+    Effect::Tell(What::Lifecycle(lifecycle))
+}
+
+impl Run {
+    /// A guest whose emulator is just starting.
+    pub fn starting() -> Self {
+        Run {
+            status: Status::Paused(Paused::StartingUp),
+            pausing: None,
+            resuming: None,
+            on_shutdown: Wish::Destroy,
+            on_panic: Wish::Destroy,
+            rebooting: false,
+            ending: None,
+        }
+    }
+
+    /// The processors stand still; nothing follows where that was known.
+    pub fn paused(&mut self, why: Paused) -> Vec<Effect> {
+        if !matches!(self.status, Status::Running(_)) {
+            return Vec::new();
+        }
+        self.status = Status::Paused(why);
+        let detail = match why {
+            Paused::Migration => events::Suspended::Migrated,
+            Paused::IoError => events::Suspended::IoError,
+            Paused::Watchdog => events::Suspended::Watchdog,
+            Paused::FromSnapshot => events::Suspended::FromSnapshot,
+            Paused::ApiError => events::Suspended::ApiError,
+            Paused::Postcopy => events::Suspended::Postcopy,
+            Paused::PostcopyFailed => events::Suspended::PostcopyFailed,
+            Paused::Unknown
+            | Paused::User
+            | Paused::Save
+            | Paused::Dump
+            | Paused::ShuttingDown
+            | Paused::Snapshot
+            | Paused::Crashed
+            | Paused::StartingUp => events::Suspended::Paused,
+        };
+        vec![turn(Lifecycle::Suspended(detail)), Effect::Persist]
+    }
+
+    /// The processors run; nothing follows where that was known.
+    pub fn resumed(&mut self, why: Running) -> Vec<Effect> {
+        if !matches!(self.status, Status::Paused(_) | Status::Crashed(_)) {
+            return Vec::new();
+        }
+        self.status = Status::Running(why);
+        let detail = match why {
+            Running::Migrated => events::Resumed::Migrated,
+            Running::FromSnapshot => events::Resumed::FromSnapshot,
+            Running::Postcopy => events::Resumed::Postcopy,
+            Running::PostcopyFailed => events::Resumed::PostcopyFailed,
+            Running::Unknown
+            | Running::Booted
+            | Running::Restored
+            | Running::Unpaused
+            | Running::MigrationCanceled
+            | Running::SaveCanceled
+            | Running::Wakeup
+            | Running::Crashed => events::Resumed::Unpaused,
+        };
+        vec![turn(Lifecycle::Resumed(detail)), Effect::Persist]
+    }
+
+    fn shut_down(&mut self, guest: bool, reason: &str) -> Vec<Effect> {
+        if self.ending.is_some() {
+            return Vec::new();
+        }
+        self.status = Status::Shutdown(Shutdown::Unknown);
+        let detail = match (guest, reason) {
+            (true, _) => events::ShutDown::Guest,
+            (false, "") => events::ShutDown::Finished,
+            (false, _) => events::ShutDown::Host,
+        };
+        let mut effects = vec![turn(Lifecycle::Shutdown(detail)), Effect::Persist];
+        if std::mem::take(&mut self.rebooting) || self.on_shutdown == Wish::Restart {
+            // The processors stand still until the machine is reset and goes on.
+            self.status = Status::Paused(Paused::ShuttingDown);
+            self.resuming = Some(Running::Unpaused);
+            effects.push(Effect::Restart);
+        } else if self.on_shutdown == Wish::Destroy {
+            self.ending = Some(Shutoff::Shutdown);
+            effects.push(Effect::Terminate);
+        }
+        effects
+    }
+
+    fn panicked(&mut self) -> Vec<Effect> {
+        self.status = Status::Crashed(Crashed::Panicked);
+        let mut effects = vec![turn(Lifecycle::Crashed(events::Crashed::Panicked)), Effect::Persist];
+        match self.on_panic {
+            Wish::Destroy => {
+                self.ending = Some(Shutoff::Crashed);
+                effects.push(Effect::Terminate);
+            }
+            Wish::Restart => {
+                self.resuming = Some(Running::Crashed);
+                effects.push(Effect::Restart);
+            }
+            Wish::Preserve => {}
+        }
+        effects
+    }
+}
+
+/// The number of a watchdog's action in the public headers.
+fn watchdog_action(word: &str) -> i32 {
+    match word {
+        "pause" => 1,
+        "reset" => 2,
+        "poweroff" => 3,
+        "shutdown" => 4,
+        "debug" => 5,
+        "inject-nmi" => 6,
+        _ => 0,
+    }
+}
+
+/// Changes what the guest is doing as the event says; returns what must follow, in order.
+pub fn on_event(run: &mut Run, event: EventKind) -> Vec<Effect> {
+    match event {
+        EventKind::Stop => {
+            let why = run.pausing.take().unwrap_or(Paused::Unknown);
+            run.paused(why)
+        }
+        EventKind::Resume => {
+            let why = run.resuming.take().unwrap_or(Running::Unpaused);
+            run.resumed(why)
+        }
+        EventKind::Shutdown { guest, reason } => run.shut_down(guest, &reason),
+        EventKind::Reset { .. } => vec![Effect::Tell(What::Reboot)],
+        EventKind::Suspend => {
+            run.status = Status::PmSuspended;
+            vec![turn(Lifecycle::PmSuspended(events::PmSuspended::Memory)), Effect::Persist]
+        }
+        EventKind::SuspendDisk => {
+            run.status = Status::PmSuspended;
+            vec![turn(Lifecycle::PmSuspended(events::PmSuspended::Disk)), Effect::Persist]
+        }
+        EventKind::Wakeup if run.status == Status::PmSuspended => {
+            run.status = Status::Running(Running::Wakeup);
+            vec![turn(Lifecycle::Started(events::Started::Wakeup)), Effect::Persist]
+        }
+        EventKind::Watchdog { action } => {
+            let mut effects = vec![Effect::Tell(What::Watchdog(watchdog_action(&action)))];
+            if action == "pause" {
+                effects.extend(run.paused(Paused::Watchdog));
+            }
+            effects
+        }
+        EventKind::GuestPanicked { .. } => run.panicked(),
+        EventKind::GuestCrashLoaded => {
+            vec![turn(Lifecycle::Crashed(events::Crashed::Crashloaded))]
+        }
+        EventKind::RtcChange { offset } => vec![Effect::Tell(What::RtcChange(offset))],
+        EventKind::BalloonChange { actual } => vec![Effect::Tell(What::BalloonChange(actual / 1024))],
+        EventKind::BlockIoError { action, .. } if action == "stop" => run.paused(Paused::IoError),
+        EventKind::Wakeup
+        | EventKind::BlockIoError { .. }
+        | EventKind::Powerdown
+        | EventKind::DeviceDeleted { .. }
+        | EventKind::UnplugRefused { .. }
+        | EventKind::TrayMoved { .. }
+        | EventKind::JobStatusChange { .. }
+        | EventKind::Migration { .. }
+        | EventKind::MigrationPass { .. }
+        | EventKind::PortChange { .. }
+        | EventKind::Other { .. } => Vec::new(),
+    }
+}
+
+/// The event that tells how a guest ended.
+pub fn stopped(why: Shutoff) -> What {
+    let detail = match why {
+        Shutoff::Destroyed => events::Stopped::Destroyed,
+        Shutoff::Crashed => events::Stopped::Crashed,
+        Shutoff::Migrated => events::Stopped::Migrated,
+        Shutoff::Saved => events::Stopped::Saved,
+        Shutoff::Failed => events::Stopped::Failed,
+        Shutoff::FromSnapshot => events::Stopped::FromSnapshot,
+        Shutoff::Unknown | Shutoff::Shutdown | Shutoff::Daemon => events::Stopped::Shutdown,
+    };
+    What::Lifecycle(Lifecycle::Stopped(detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running() -> Run {
+        Run { status: Status::Running(Running::Booted), ..Run::starting() }
+    }
+
+    fn tells(effects: &[Effect]) -> Vec<(i32, i32)> {
+        let lifecycle = |effect: &Effect| match effect {
+            Effect::Tell(What::Lifecycle(turn)) => Some(turn.numbers()),
+            _ => None,
+        };
+        effects.iter().filter_map(lifecycle).collect()
+    }
+
+    #[test]
+    fn table_of_events_while_running() {
+        let shutdown = |guest, reason: &str| EventKind::Shutdown { guest, reason: reason.into() };
+        let panic = EventKind::GuestPanicked { action: "pause".into(), info: None };
+        let table = [
+            (EventKind::Stop, (3, 0), vec![(3, 0)], false),
+            (EventKind::Resume, (1, 1), vec![], false),
+            (shutdown(true, "guest-shutdown"), (4, 0), vec![(6, 1)], true),
+            (shutdown(false, "host-signal"), (4, 0), vec![(6, 2)], true),
+            (shutdown(false, ""), (4, 0), vec![(6, 0)], true),
+            (EventKind::Suspend, (7, 0), vec![(7, 0)], false),
+            (EventKind::SuspendDisk, (7, 0), vec![(7, 1)], false),
+            (EventKind::Wakeup, (1, 1), vec![], false),
+            (EventKind::Watchdog { action: "pause".into() }, (3, 6), vec![(3, 3)], false),
+            (EventKind::Watchdog { action: "reset".into() }, (1, 1), vec![], false),
+            (panic, (6, 1), vec![(8, 0)], true),
+            (EventKind::Powerdown, (1, 1), vec![], false),
+        ];
+        for (event, status, told, ends) in table {
+            let mut run = running();
+            let effects = on_event(&mut run, event.clone());
+            assert_eq!(run.status.numbers(), status, "{event:?}");
+            assert_eq!(tells(&effects), told, "{event:?}");
+            assert_eq!(effects.contains(&Effect::Terminate), ends, "{event:?}");
+            assert_eq!(run.ending.is_some(), ends, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_operation_expects_gives_the_reason() {
+        let mut run = running();
+        run.pausing = Some(Paused::User);
+        on_event(&mut run, EventKind::Stop);
+        assert_eq!(run.status, Status::Paused(Paused::User));
+        assert!(run.paused(Paused::User).is_empty(), "told once");
+        run.resuming = Some(Running::Unpaused);
+        assert_eq!(tells(&on_event(&mut run, EventKind::Resume)), [(4, 0)]);
+        assert_eq!(run.status, Status::Running(Running::Unpaused));
+    }
+
+    #[test]
+    fn half_of_a_reboot_restarts() {
+        let mut run = Run { rebooting: true, ..running() };
+        let event = EventKind::Shutdown { guest: true, reason: "guest-shutdown".into() };
+        assert!(on_event(&mut run, event.clone()).contains(&Effect::Restart));
+        assert_eq!(run.ending, None);
+        on_event(&mut run, EventKind::Resume);
+        assert_eq!(run.status.numbers().0, 1);
+        assert!(on_event(&mut run, event).contains(&Effect::Terminate), "only one shutdown is");
+    }
+
+    #[test]
+    fn ends_have_their_event() {
+        let ends = [Shutoff::Shutdown, Shutoff::Destroyed, Shutoff::Crashed, Shutoff::Failed];
+        let numbers = ends.map(|why| match stopped(why) {
+            What::Lifecycle(turn) => turn.numbers(),
+            _ => (-1, -1),
+        });
+        assert_eq!(numbers, [(5, 0), (5, 1), (5, 2), (5, 5)]);
+    }
+}

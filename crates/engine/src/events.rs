@@ -1,0 +1,118 @@
+//! What happens to guests, as clients are told.
+//!
+//! Owns: lifecycle events with their numbers in the public headers. Never: knows a client or a wire.
+
+use ostler_base::Uuid;
+
+macro_rules! details {
+    ($($(#[$meta:meta])* $name:ident { $($variant:ident),+ $(,)? })+) => {
+        $($(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "the names of the public headers")]
+        pub enum $name { $($variant),+ })+
+    };
+}
+
+details! {
+    /// How a definition came to be.
+    Defined { Added, Updated, Renamed, FromSnapshot }
+    /// How a definition went.
+    Undefined { Removed, Renamed }
+    /// How a guest started.
+    Started { Booted, Migrated, Restored, FromSnapshot, Wakeup }
+    /// Why a guest stands still.
+    Suspended {
+        Paused, Migrated, IoError, Watchdog, Restored, FromSnapshot, ApiError, Postcopy, PostcopyFailed,
+    }
+    /// Why a guest goes on.
+    Resumed { Unpaused, Migrated, FromSnapshot, Postcopy, PostcopyFailed }
+    /// Why a guest ended.
+    Stopped { Shutdown, Destroyed, Crashed, Migrated, Saved, Failed, FromSnapshot }
+    /// Who asked for a shutdown.
+    ShutDown { Finished, Guest, Host }
+    /// How deep a guest sleeps.
+    PmSuspended { Memory, Disk }
+    /// How a guest crashed.
+    Crashed { Panicked, Crashloaded }
+}
+
+/// A lifecycle event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// It was defined.
+    Defined(Defined),
+    /// Its definition was removed.
+    Undefined(Undefined),
+    /// It started.
+    Started(Started),
+    /// It was paused.
+    Suspended(Suspended),
+    /// It goes on.
+    Resumed(Resumed),
+    /// It ended.
+    Stopped(Stopped),
+    /// It shut down; its emulator is about to end.
+    Shutdown(ShutDown),
+    /// It put itself to sleep.
+    PmSuspended(PmSuspended),
+    /// It panicked.
+    Crashed(Crashed),
+}
+
+impl Lifecycle {
+    /// Event and detail, by number.
+    pub fn numbers(self) -> (i32, i32) {
+        match self {
+            Lifecycle::Defined(detail) => (0, detail as i32),
+            Lifecycle::Undefined(detail) => (1, detail as i32),
+            Lifecycle::Started(detail) => (2, detail as i32),
+            Lifecycle::Suspended(detail) => (3, detail as i32),
+            Lifecycle::Resumed(detail) => (4, detail as i32),
+            Lifecycle::Stopped(detail) => (5, detail as i32),
+            Lifecycle::Shutdown(detail) => (6, detail as i32),
+            Lifecycle::PmSuspended(detail) => (7, detail as i32),
+            Lifecycle::Crashed(detail) => (8, detail as i32),
+        }
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// Its life took a turn.
+    Lifecycle(Lifecycle),
+    /// It was reset.
+    Reboot,
+    /// Its clock was set: seconds from UTC.
+    RtcChange(i64),
+    /// Its watchdog fired; the number of the action in the public headers.
+    Watchdog(i32),
+    /// Its balloon moved: KiB that it has now.
+    BalloonChange(u64),
+}
+
+/// Something that happened to a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its name.
+    pub name: String,
+    /// Its UUID.
+    pub uuid: Uuid,
+    /// Its id while it runs.
+    pub id: Option<i32>,
+    /// What happened.
+    pub what: What,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_the_headers() {
+        assert_eq!(Lifecycle::Suspended(Suspended::PostcopyFailed).numbers(), (3, 8));
+        assert_eq!(Lifecycle::Stopped(Stopped::FromSnapshot).numbers(), (5, 6));
+        assert_eq!(Lifecycle::Shutdown(ShutDown::Host).numbers(), (6, 2));
+        assert_eq!(Lifecycle::Crashed(Crashed::Panicked).numbers(), (8, 0));
+    }
+}
