@@ -8,6 +8,7 @@ mod args;
 mod batch;
 mod commands;
 mod kept;
+mod recordings;
 
 pub use args::Args;
 pub use kept::Kept;

@@ -1,5 +1,7 @@
 //! One file per topic; a command is a line of this table.
 
+mod capabilities;
+
 use ostler_base::Result;
 
 use crate::{Args, Kept};
@@ -8,4 +10,6 @@ use crate::{Args, Kept};
 pub(crate) type Command = fn(&Args, &mut Kept) -> Result<String>;
 
 /// Every command by name.
-pub(crate) const COMMANDS: &[(&str, Command)] = &[];
+pub(crate) const COMMANDS: &[(&str, Command)] = &[
+    ("capabilities", capabilities::capabilities),
+];

@@ -1,1 +1,0 @@
-//! Emulators: the probe and what follows from its answers.
