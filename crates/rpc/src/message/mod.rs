@@ -103,8 +103,8 @@ impl Header {
     }
 
     /// The same header with another kind and status: what answers a message.
-    pub fn answered(self, kind: MessageKind, status: Status) -> Self {
-        Header { kind: kind as i32, status: status as i32, ..self }
+    pub fn answered(&self, kind: MessageKind, status: Status) -> Self {
+        Header { kind: kind as i32, status: status as i32, ..self.clone() }
     }
 }
 
@@ -203,7 +203,7 @@ impl Payload {
 }
 
 /// A frame on its way out.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Frame {
     buffer: Vec<u8>,
     /// How much of the buffer has been sent, or is not to be sent.
@@ -229,6 +229,12 @@ impl Frame {
     pub(crate) fn weight(&self) -> usize {
         self.buffer.len() + 1024 * self.fds.len()
     }
+}
+
+/// Every structure and enumeration of the frame.
+#[cfg(test)]
+pub(crate) fn shapes() -> Vec<&'static crate::xdr::Shape> {
+    [SHAPES, error::SHAPES, &[MessageKind::SHAPE, Status::SHAPE]].concat()
 }
 
 #[cfg(test)]
@@ -263,10 +269,4 @@ mod tests {
         let payload = Payload::raw(&vec![0; FRAME_MAX - FRAME_MIN]);
         assert!(payload.into_frame(header(MessageKind::Reply)).is_ok());
     }
-}
-
-/// Every structure and enumeration of the frame.
-#[cfg(test)]
-pub(crate) fn shapes() -> Vec<&'static crate::xdr::Shape> {
-    [SHAPES, error::SHAPES, &[MessageKind::SHAPE, Status::SHAPE]].concat()
 }

@@ -9,7 +9,10 @@ xdr_structs! {
 
     /// A named value.
     TypedParam {
-        field: String, value: TypedValue,
+        /// The name.
+        field: String,
+        /// The value.
+        value: TypedValue,
     }
 }
 

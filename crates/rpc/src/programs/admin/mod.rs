@@ -15,5 +15,4 @@ pub use structs::*;
 use crate::table::Program;
 
 /// The program.
-pub static ADMIN: Program =
-    Program { number: 0x0690_0690, version: 1, name: "admin", rows: procedures::ROWS };
+pub const ADMIN: Program = Program { number: 0x0690_0690, version: 1, name: "admin", rows: procedures::ROWS };

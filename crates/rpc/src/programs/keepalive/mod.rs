@@ -8,5 +8,5 @@ pub mod procedures;
 use crate::table::Program;
 
 /// The program.
-pub static KEEPALIVE: Program =
+pub const KEEPALIVE: Program =
     Program { number: 0x6b65_6570, version: 1, name: "keepalive", rows: procedures::ROWS };

@@ -14,4 +14,4 @@ pub use structs::*;
 use crate::table::Program;
 
 /// The program.
-pub static QEMU: Program = Program { number: 0x2000_8087, version: 1, name: "qemu", rows: procedures::ROWS };
+pub const QEMU: Program = Program { number: 0x2000_8087, version: 1, name: "qemu", rows: procedures::ROWS };

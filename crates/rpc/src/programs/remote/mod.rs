@@ -32,7 +32,7 @@ use crate::table::Program;
 use crate::xdr::xdr_enum;
 
 /// The main program.
-pub static REMOTE: Program =
+pub const REMOTE: Program =
     Program { number: 0x2000_8086, version: 1, name: "remote", rows: procedures::ROWS };
 
 xdr_enum! {
