@@ -5,4 +5,6 @@
 
 pub mod cpu;
 pub mod emulator;
+pub mod guest_caps;
+pub mod host_caps;
 pub mod schema;

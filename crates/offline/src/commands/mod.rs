@@ -12,4 +12,6 @@ pub(crate) type Command = fn(&Args, &mut Kept) -> Result<String>;
 /// Every command by name.
 pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("capabilities", capabilities::capabilities),
+    ("guest-caps", capabilities::guest_caps),
+    ("host-caps", capabilities::host_caps),
 ];
