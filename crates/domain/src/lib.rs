@@ -1,1 +1,24 @@
-//! The domain model.
+//! The domain model: from a definition to a plan.
+//!
+//! Owns: sections, devices, machine families, the passes that look across devices, the plans.
+//! Never: touches the host. From XML to command line it is a pure function of (definition,
+//! emulator, facts).
+//!
+//! ```text
+//! text --Outline::read--> which emulator?     (identity only, cheap)
+//! text --Draft::parse--> Draft --complete(setting)--> Domain --to_xml--> text
+//!                                                     Domain --plans::start--> Launch
+//! ```
+
+pub mod devices;
+pub mod machine;
+mod model;
+mod outline;
+mod passes;
+pub mod plans;
+pub mod sections;
+mod setting;
+
+pub use model::{Domain, Draft, Head, ReadMode, WriteMode};
+pub use outline::Outline;
+pub use setting::{DriverConfig, Entropy, HostFacts, Setting};

@@ -7,6 +7,7 @@
 mod args;
 mod batch;
 mod commands;
+mod fake;
 mod kept;
 mod recordings;
 

@@ -23,6 +23,15 @@ pub enum Action {
         /// Whose; the daemon's own where absent.
         owner: Option<Owner>,
     },
+    /// Make a directory that outlives the run; one that exists already stays as it is.
+    KeepDir {
+        /// Where; its parents must exist.
+        path: PathBuf,
+        /// Permission bits.
+        mode: u32,
+        /// Whose; the daemon's own where absent.
+        owner: Option<Owner>,
+    },
     /// Remove a directory with everything in it; never follows a link.
     RemoveTree {
         /// Which.
@@ -54,6 +63,15 @@ pub enum Action {
     RemoveFile {
         /// Which.
         path: PathBuf,
+    },
+    /// Run a program and wait for its end; its last words are the error where it fails.
+    Run {
+        /// What it does, for the error.
+        name: String,
+        /// Program (looked up in `PATH`) and arguments.
+        argv: Vec<String>,
+        /// As whom.
+        owner: Option<Owner>,
     },
     /// Start a process that serves the emulator, and wait until it is ready.
     StartService {
@@ -88,6 +106,8 @@ impl Action {
             Action::StartService { name, pid_file, .. } => {
                 Some(Action::StopService { name: name.clone(), pid_file: pid_file.clone() })
             }
+            // What a run leaves behind on purpose, and what is itself the way back.
+            Action::KeepDir { .. } | Action::Run { .. } => None,
             Action::RemoveTree { .. } | Action::RemoveFile { .. } | Action::StopService { .. } => None,
         }
     }

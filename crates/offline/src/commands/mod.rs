@@ -1,6 +1,7 @@
 //! One file per topic; a command is a line of this table.
 
 mod capabilities;
+mod domain;
 
 use ostler_base::Result;
 
@@ -11,6 +12,8 @@ pub(crate) type Command = fn(&Args, &mut Kept) -> Result<String>;
 
 /// Every command by name.
 pub(crate) const COMMANDS: &[(&str, Command)] = &[
+    ("argv", domain::argv),
+    ("domxml", domain::domxml),
     ("capabilities", capabilities::capabilities),
     ("guest-caps", capabilities::guest_caps),
     ("host-caps", capabilities::host_caps),

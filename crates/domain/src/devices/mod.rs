@@ -1,0 +1,208 @@
+//! Devices: one module a kind, and one table of them all.
+//!
+//! Owns: what a device answers ([`Device`]), the table, the order of kinds in a document and on a
+//! command line. Never: knows any device by name outside the table.
+
+mod info;
+
+pub mod audio;
+pub mod controller;
+pub mod disk;
+pub mod input;
+pub mod interface;
+pub mod memballoon;
+pub mod panic;
+pub mod serial;
+pub mod tpm;
+
+use std::fmt::Debug;
+
+use ostler_base::Result;
+use ostler_plan::{Action, Facts, Part, PassedFds, Query, Resource};
+use ostler_xml::{El, Element};
+
+pub use info::Info;
+
+use crate::{Draft, Head, ReadMode, Setting, WriteMode};
+
+/// What is asked of every device. A simple device answers little: most has a default.
+pub trait Device: Debug {
+    /// Alias, address, boot order: what all devices have.
+    fn info(&self) -> &Info;
+
+    /// The same, to be filled in.
+    fn info_mut(&mut self) -> &mut Info;
+
+    /// The element, without what [`Info`] adds.
+    fn format(&self, mode: &WriteMode) -> El;
+
+    /// Fills in what the definition left open.
+    fn complete(&mut self, _head: &Head, _setting: &Setting<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Checks the device's own rules.
+    fn validate(&self, _draft: &Draft, _setting: &Setting<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// What place it needs.
+    fn slot(&self, _draft: &Draft) -> Slot {
+        Slot::None
+    }
+
+    /// The alias of the device that is the `nth` of its kind; empty for what has no identifier in
+    /// the emulator.
+    fn alias(&self, nth: usize, head: &Head) -> String;
+
+    /// Adds what it is made of: back ends first, then the front end.
+    fn parts(&self, build: &mut Build<'_>) -> Result<()>;
+
+    /// Asks what has to be known of the host before it can be planned.
+    fn ask(&self, _out: &mut Vec<Query>) {}
+
+    /// What has to be done before the emulator runs.
+    fn actions(&self, _build: &Build<'_>, _out: &mut Vec<Action>) -> Result<()> {
+        Ok(())
+    }
+
+    /// What has to be done after the emulator is gone.
+    fn cleanup(&self, _draft: &Draft, _setting: &Setting<'_>, _out: &mut Vec<Action>) {}
+
+    /// Everything it touches on the host.
+    fn resources(&self, _out: &mut Vec<Resource>) {}
+}
+
+/// What a kind of device adds to [`Device`]: how it is found and read.
+pub trait Kind: Device + Sized {
+    /// The name of its element.
+    const ELEMENT: &'static str;
+
+    /// Reads its element; [`Info`] is read apart.
+    fn parse(el: &Element<'_>) -> Result<Self>;
+}
+
+/// The place that a device needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// None, or one that it knows itself.
+    None,
+    /// A PCI slot that takes conventional cards.
+    Pci,
+    /// A PCI Express slot where the machine has them, a conventional one elsewhere.
+    Pcie,
+}
+
+/// A plan that is being made: what devices read, and what they add to.
+pub struct Build<'a> {
+    /// The definition.
+    pub draft: &'a Draft,
+    /// What it is made against.
+    pub setting: &'a Setting<'a>,
+    /// The answers of the host.
+    pub facts: &'a Facts,
+    /// Descriptors to pass.
+    pub fds: PassedFds,
+    /// Parts, in order.
+    pub parts: Vec<Part>,
+}
+
+impl Build<'_> {
+    /// Passes a descriptor as a member of a set of its own; the path under which QEMU finds it.
+    pub fn add_fd(
+        &mut self,
+        kind: ostler_plan::FdKind,
+        source: ostler_plan::FdSource,
+        opaque: &str,
+    ) -> String {
+        let number = self.fds.add(kind, source);
+        let set = self.fds.next_set();
+        self.parts.push(Part::plain("-add-fd", format!("set={set},fd={number},opaque={opaque}")));
+        format!("/dev/fdset/{set}")
+    }
+}
+
+macro_rules! kinds {
+    ($($rank:literal $field:ident: $kind:ty,)+) => {
+        /// All devices of a definition, by kind, in the order of the document.
+        #[derive(Debug, Clone, PartialEq, Default)]
+        pub struct Devices {
+            $(#[doc = concat!("All of `", stringify!($kind), "`.")] pub $field: Vec<$kind>,)+
+        }
+
+        impl Devices {
+            /// Reads all children of `<devices>`.
+            pub(crate) fn parse(devices: &Element<'_>, mode: &ReadMode) -> Result<Self> {
+                Ok(Devices { $($field: parse_kind(devices, mode)?,)+ })
+            }
+
+            /// Every device, in the order of the document.
+            pub fn iter(&self) -> impl Iterator<Item = &dyn Device> {
+                let all: Vec<&dyn Device> = Vec::new().into_iter()
+                    $(.chain(self.$field.iter().map(|d| d as &dyn Device)))+.collect();
+                all.into_iter()
+            }
+
+            /// Every device, to be changed.
+            pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut dyn Device> {
+                let all: Vec<&mut dyn Device> = Vec::new().into_iter()
+                    $(.chain(self.$field.iter_mut().map(|d| d as &mut dyn Device)))+.collect();
+                all.into_iter()
+            }
+
+            /// Every device, in the order of the command line.
+            pub(crate) fn in_argv_order(&self) -> impl Iterator<Item = &dyn Device> {
+                let mut all: Vec<(u8, &dyn Device)> = Vec::new();
+                $(all.extend(self.$field.iter().map(|d| ($rank, d as &dyn Device)));)+
+                all.sort_by_key(|(rank, _)| *rank);
+                all.into_iter().map(|(_, device)| device)
+            }
+
+            /// Gives every device that has none its alias.
+            pub(crate) fn assign_aliases(&mut self, head: &Head) {
+                $(for (nth, device) in self.$field.iter_mut().enumerate() {
+                    if device.info().alias.is_none() {
+                        let alias = device.alias(nth, head);
+                        device.info_mut().alias = Some(alias).filter(|alias| !alias.is_empty());
+                    }
+                })+
+            }
+        }
+    };
+}
+
+// A kind is a line here and a `mod` line above. The number is its place on the command line; the
+// order of lines is the order of the document.
+kinds! {
+    20 disks: disk::Disk,
+    10 controllers: controller::Controller,
+    30 interfaces: interface::Interface,
+    40 serials: serial::Serial,
+    41 consoles: serial::Console,
+    51 inputs: input::Input,
+    50 tpms: tpm::Tpm,
+    52 audios: audio::Audio,
+    70 memballoons: memballoon::Memballoon,
+    80 panics: panic::Panic,
+}
+
+fn parse_kind<K: Kind>(devices: &Element<'_>, mode: &ReadMode) -> Result<Vec<K>> {
+    devices
+        .children(K::ELEMENT)
+        .map(|el| {
+            let mut device = K::parse(&el)?;
+            *device.info_mut() = Info::parse(&el, mode)?;
+            Ok(device)
+        })
+        .collect()
+}
+
+impl Devices {
+    pub(crate) fn format(&self, out: &mut El, mode: &WriteMode) {
+        out.extend(self.iter().map(|device| {
+            let mut el = device.format(mode);
+            device.info().format(&mut el, mode);
+            el
+        }));
+    }
+}

@@ -1,0 +1,185 @@
+//! A definition: read, completed, written.
+//!
+//! Owns: the order of sections in a document and the way from [`Draft`] to [`Domain`]. Never:
+//! knows what is in a section or device.
+
+use std::ops::Deref;
+
+use ostler_base::{Code, Error, Origin, Result, Uuid};
+use ostler_xml::{Document, El};
+
+use crate::devices::Devices;
+use crate::sections::{
+    clock::Clock, cpu::Cpu, features::Features, identity::Identity, lifecycle::Lifecycle, memory::Memory,
+    os::Os, vcpu::Vcpus,
+};
+use crate::{Setting, passes};
+
+/// How a document is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadMode {
+    /// With the details of a run (aliases, id), as status files have them.
+    pub live: bool,
+    /// Refuse whatever no reader knows.
+    pub strict: bool,
+    /// As a new definition: what the guest sees may still be chosen anew.
+    pub abi_update: bool,
+}
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriteMode {
+    /// Without the details of a run.
+    pub inactive: bool,
+    /// With secrets.
+    pub secure: bool,
+    /// For another host.
+    pub migratable: bool,
+}
+
+/// All that is not a device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    /// Name, UUID and the like.
+    pub identity: Identity,
+    /// Sizes of memory.
+    pub memory: Memory,
+    /// Virtual CPUs.
+    pub vcpus: Vcpus,
+    /// What is booted, on which machine.
+    pub os: Os,
+    /// Hypervisor features.
+    pub features: Features,
+    /// The CPU model.
+    pub cpu: Option<Cpu>,
+    /// The clock.
+    pub clock: Clock,
+    /// What happens when the guest ends.
+    pub lifecycle: Lifecycle,
+    /// The program that runs it.
+    pub emulator: Option<String>,
+}
+
+/// A definition as it was read: not completed, not checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// All that is not a device.
+    pub head: Head,
+    /// The devices.
+    pub devices: Devices,
+}
+
+/// A definition that is complete and passed every rule. [`Draft::complete`] is the only way to
+/// get one; an edit makes a new draft.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Domain(Draft);
+
+impl Deref for Domain {
+    type Target = Draft;
+
+    fn deref(&self) -> &Draft {
+        &self.0
+    }
+}
+
+impl Draft {
+    /// Reads a document.
+    pub fn parse(xml: &str, mode: &ReadMode) -> Result<Self> {
+        let label = "domain_definition";
+        let document =
+            if mode.strict { Document::parse_strict(xml, label)? } else { Document::parse(xml, label)? };
+        let root = document.root();
+        if root.name() != "domain" {
+            let detail = format!("unexpected root element <{}>, expecting <domain>", root.name());
+            return Err(Error::new(Code::XmlError, Origin::Domain, detail).at(root.position()));
+        }
+        let devices = root.child("devices");
+        let draft = Draft {
+            head: Head {
+                identity: Identity::parse(&root, mode)?,
+                memory: Memory::parse(&root)?,
+                vcpus: Vcpus::parse(&root)?,
+                os: Os::parse(&root)?,
+                features: Features::parse(&root)?,
+                cpu: Cpu::parse(&root)?,
+                clock: Clock::parse(&root)?,
+                lifecycle: Lifecycle::parse(&root)?,
+                emulator: devices.and_then(|d| d.child_text("emulator")),
+            },
+            devices: devices.map(|d| Devices::parse(&d, mode)).transpose()?.unwrap_or_default(),
+        };
+        match document.leftovers().first() {
+            Some(leftover) => Err(leftover.error()),
+            None => Ok(draft),
+        }
+    }
+
+    /// Fills in what was left open, finds a place for every device and checks every rule.
+    pub fn complete(mut self, setting: &Setting<'_>) -> Result<Domain> {
+        passes::run(&mut self, setting)?;
+        Ok(Domain(self))
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.head.identity.name
+    }
+
+    /// Its UUID; all zero until one is made up.
+    pub fn uuid(&self) -> Uuid {
+        self.head.identity.uuid.unwrap_or_default()
+    }
+
+    /// The document.
+    pub fn to_xml(&self, mode: &WriteMode) -> String {
+        self.to_element(mode).to_xml()
+    }
+
+    /// The document's outermost element.
+    pub fn to_element(&self, mode: &WriteMode) -> El {
+        let head = &self.head;
+        let mut root = El::new("domain");
+        head.identity.format(&mut root, mode);
+        head.memory.format(&mut root);
+        head.vcpus.format(&mut root);
+        head.os.format(&mut root);
+        head.features.format(&mut root);
+        if let Some(cpu) = &head.cpu {
+            root.push(cpu.format());
+        }
+        head.clock.format(&mut root);
+        head.lifecycle.format(&mut root);
+        let mut devices = El::new("devices");
+        devices.push_text("emulator", head.emulator.as_ref());
+        self.devices.format(&mut devices, mode);
+        root.push(devices);
+        root
+    }
+}
+
+impl Domain {
+    /// The same definition as a run with this id.
+    pub fn with_id(&self, id: Option<i32>) -> Domain {
+        let mut draft = self.0.clone();
+        draft.head.identity.id = id;
+        Domain(draft)
+    }
+
+    /// The same definition with an alias for every device, as a run has it.
+    pub(crate) fn with_aliases(&self) -> Domain {
+        let mut draft = self.0.clone();
+        let Draft { head, devices } = &mut draft;
+        devices.assign_aliases(head);
+        Domain(draft)
+    }
+
+    /// The definition, to be changed and completed again.
+    pub fn into_draft(self) -> Draft {
+        self.0
+    }
+
+    /// The run's id.
+    pub fn id(&self) -> Option<i32> {
+        self.0.head.identity.id
+    }
+}

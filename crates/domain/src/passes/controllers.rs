@@ -1,0 +1,118 @@
+//! Controllers that devices need, their numbers, and the places of disks on them. Serial ports
+//! and the consoles that they are.
+
+use ostler_base::{Arch, Result, refuse};
+use ostler_vocab::address::Address;
+
+use crate::devices::Device;
+use crate::devices::controller::{Controller, ControllerType};
+use crate::devices::serial::{Console, ConsoleTarget};
+use crate::{Draft, Setting};
+
+/// On x86 the first console and the first serial port are one: whichever is missing is made of the
+/// other.
+pub(super) fn consoles(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
+    if !draft.head.os.arch.is_some_and(Arch::is_x86) {
+        return Ok(());
+    }
+    let head = &draft.head;
+    let devices = &mut draft.devices;
+    let wants_serial = |c: &Console| matches!(c.target, None | Some(ConsoleTarget::Serial));
+    match (devices.consoles.first_mut(), devices.serials.is_empty()) {
+        (Some(console), true) if wants_serial(console) => {
+            let mut serial = console.to_serial();
+            serial.complete(head, setting)?;
+            devices.serials.push(serial);
+        }
+        (None, false) => devices.consoles.push(Console::of(&devices.serials[0])),
+        _ => {}
+    }
+    for (nth, serial) in devices.serials.iter_mut().enumerate() {
+        serial.port.get_or_insert(u32::try_from(nth).unwrap_or(u32::MAX));
+    }
+    if let (Some(console), Some(serial)) = (devices.consoles.first_mut(), devices.serials.first())
+        && wants_serial(console)
+    {
+        *console = Console::of(serial);
+    }
+    Ok(())
+}
+
+/// A controller for each disk on a bus that has none.
+pub(super) fn for_disks(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
+    for disk in &draft.devices.disks {
+        let Some((kind, named)) = disk.place_by_name() else { continue };
+        let index = match disk.info().address {
+            Some(Address::Drive(drive)) => drive.controller,
+            _ => named.controller,
+        };
+        let controllers = &mut draft.devices.controllers;
+        let first = controllers.iter().filter(|c| c.kind == kind).count();
+        let missing = !controllers.iter().any(|c| c.kind == kind && c.index.unwrap_or(0) == index);
+        if missing && first <= index as usize {
+            let mut controller = Controller::implied(kind, index, None);
+            if kind == ControllerType::Scsi {
+                controller.model = Some("virtio-scsi".to_owned());
+            }
+            controllers.push(controller);
+        }
+    }
+    Ok(())
+}
+
+/// Numbers for controllers that have none; no number twice for a type. Controllers of a type stand
+/// together, by number.
+pub(super) fn indexes(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
+    let controllers = &mut draft.devices.controllers;
+    for at in 0..controllers.len() {
+        if controllers[at].index.is_none() {
+            let kind = controllers[at].kind;
+            let taken: Vec<u32> =
+                controllers.iter().filter(|c| c.kind == kind).filter_map(|c| c.index).collect();
+            controllers[at].index = (0..).find(|index| !taken.contains(index));
+        }
+    }
+    for (at, controller) in controllers.iter().enumerate() {
+        let same = |c: &Controller| c.kind == controller.kind && c.index == controller.index;
+        if controllers[..at].iter().any(same) {
+            let (kind, index) = (controller.kind, controller.index.unwrap_or(0));
+            refuse!(xml, "Multiple '{kind}' controllers with index '{index}'");
+        }
+    }
+    sort(controllers);
+    Ok(())
+}
+
+/// Brings controllers of a type together, by number, at the place of the first of them.
+pub(super) fn sort(controllers: &mut [Controller]) {
+    let firsts: Vec<ControllerType> = controllers.iter().map(|c| c.kind).collect();
+    let rank = |kind| firsts.iter().position(|k| *k == kind);
+    controllers.sort_by_key(|c| (rank(c.kind), c.index));
+}
+
+/// Places of disks by their names, where they are not said.
+pub(super) fn drive_addresses(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
+    let devices = &mut draft.devices;
+    for disk in &mut devices.disks {
+        if disk.info().address.is_none()
+            && let Some((_, place)) = disk.place_by_name()
+        {
+            disk.info_mut().address = Some(Address::Drive(place));
+        }
+    }
+    let places: Vec<_> = devices.disks.iter().map(|d| (d.bus, d.info().address.clone(), &d.target)).collect();
+    for (at, (bus, address, target)) in places.iter().enumerate() {
+        let Some(Address::Drive(drive)) = address else { continue };
+        if places[..at].iter().any(|(b, a, _)| b == bus && a == address) {
+            refuse!(
+                xml,
+                "found duplicate drive address for disk with target name '{target}' controller='{}' bus='{}' target='{}' unit='{}'",
+                drive.controller,
+                drive.bus,
+                drive.target,
+                drive.unit
+            );
+        }
+    }
+    Ok(())
+}

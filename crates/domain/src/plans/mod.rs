@@ -1,0 +1,3 @@
+//! Plans: what has to be done for an operation, as data.
+
+pub mod start;

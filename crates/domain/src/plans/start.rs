@@ -1,0 +1,229 @@
+//! How a guest is started: environment, program, command line, descriptors, actions, resources.
+//!
+//! Owns: the order of options. Never: knows a device; each adds its own parts.
+
+use ostler_base::Result;
+use ostler_caps::emulator::{Accelerator, Flag};
+use ostler_plan::{
+    Action, Chardev, ChardevBackend, Facts, FdKind, FdSource, Form, Launch, Numbering, Part, PassedFds,
+    Props, Query, Resource, ResourceKind, SocketAddress,
+};
+
+use crate::devices::Build;
+use crate::{Domain, Draft, Setting, machine, passes};
+
+/// What has to be known of the host.
+pub fn ask(domain: &Domain) -> Vec<Query> {
+    let mut out: Vec<Query> = resources(domain).iter().map(|r| Query::Stat(r.path.clone())).collect();
+    domain.devices.iter().for_each(|device| device.ask(&mut out));
+    out
+}
+
+/// Everything the guest touches on the host.
+pub fn resources(domain: &Domain) -> Vec<Resource> {
+    let mut out = Vec::new();
+    domain.head.os.resources(&mut out);
+    domain.devices.iter().for_each(|device| device.resources(&mut out));
+    out
+}
+
+/// The plan of a start. Aliases are assigned: the definition of the run is given back with it.
+pub fn plan(
+    domain: &Domain,
+    setting: &Setting<'_>,
+    facts: &Facts,
+    numbering: Numbering,
+) -> Result<(Domain, Launch)> {
+    let live = domain.with_aliases();
+    let mut build = Build { draft: &live, setting, facts, fds: PassedFds::new(numbering), parts: Vec::new() };
+    command_line(&mut build)?;
+    let mut actions = private_directory(&live, setting);
+    for device in live.devices.iter() {
+        device.actions(&build, &mut actions)?;
+    }
+    let form = Form {
+        device_json: setting.has(Flag::DeviceJsonHotplug),
+        netdev_json: setting.has(Flag::NetdevJson),
+        object_json: true,
+    };
+    let launch = Launch {
+        environment: environment(&live, setting),
+        program: live.head.emulator.clone().unwrap_or_default(),
+        form,
+        actions,
+        resources: resources(&live),
+        fds: build.fds.into_vec(),
+        parts: build.parts,
+    };
+    Ok((live, launch))
+}
+
+fn run_dir(draft: &Draft, setting: &Setting<'_>) -> String {
+    setting.config.run_dir(draft.head.identity.id, draft.name())
+}
+
+fn environment(draft: &Draft, setting: &Setting<'_>) -> Vec<(String, String)> {
+    let dir = run_dir(draft, setting);
+    let mut out = Vec::new();
+    for (name, value) in &setting.config.environment {
+        out.push((name.clone(), value.clone()));
+        if name == "PATH" {
+            out.push(("HOME".to_owned(), dir.clone()));
+        }
+    }
+    for (name, folder) in
+        [("XDG_DATA_HOME", ".local/share"), ("XDG_CACHE_HOME", ".cache"), ("XDG_CONFIG_HOME", ".config")]
+    {
+        out.push((name.to_owned(), format!("{dir}/{folder}")));
+    }
+    out
+}
+
+/// The directory of the run and the key that secrets are encrypted with.
+fn private_directory(draft: &Draft, setting: &Setting<'_>) -> Vec<Action> {
+    let dir = run_dir(draft, setting);
+    let owner = setting.config.owner;
+    vec![
+        Action::MakeDir { path: dir.clone().into(), mode: 0o750, owner },
+        Action::WriteRandom { path: master_key(&dir).into(), length: 32, mode: 0o600, owner },
+    ]
+}
+
+fn master_key(dir: &str) -> String {
+    format!("{dir}/master-key.aes")
+}
+
+fn command_line(build: &mut Build<'_>) -> Result<()> {
+    let (draft, setting) = (build.draft, build.setting);
+    let head = &draft.head;
+    let machine = machine::of(&head.os);
+    let name = Props::new().with("guest", draft.name()).with("debug-threads", true);
+    build.parts.extend([
+        Part::options("-name", None, name),
+        Part::flag("-S"),
+        master_key_part(draft, setting),
+    ]);
+    machine_parts(build);
+    if let Some(option) = head.cpu.as_ref().and_then(crate::sections::cpu::Cpu::option) {
+        build.parts.push(Part::plain("-cpu", option));
+    }
+    let ram_id = ram_id(draft, setting);
+    head.memory.parts(ram_id.as_deref(), &mut build.parts);
+    build.parts.push(Part::options("-overcommit", None, Props::new().with("mem-lock", false)));
+    let topology = head.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref());
+    head.vcpus.parts(topology, &mut build.parts);
+    build.parts.push(Part::plain("-uuid", draft.uuid().to_string()));
+    build.parts.extend([
+        Part::plain("-display", "none"),
+        Part::flag("-no-user-config"),
+        Part::flag("-nodefaults"),
+    ]);
+    monitor_parts(build);
+    head.clock.parts(machine.has_pit(), &mut build.parts);
+    build.parts.push(Part::flag("-no-shutdown"));
+    power_management_parts(build);
+    head.os.boot_parts(&mut build.parts);
+    head.os.kernel_parts(&mut build.parts);
+    for device in draft.devices.in_argv_order() {
+        device.parts(build)?;
+    }
+    if setting.config.seccomp_sandbox && setting.has(Flag::SeccompSandbox) {
+        let deny = ["obsolete", "elevateprivileges", "spawn", "resourcecontrol"];
+        let sandbox =
+            deny.iter().fold(Props::new().with("enable", true), |props, key| props.with(key, "deny"));
+        build.parts.push(Part::options("-sandbox", Some("enable"), sandbox));
+    }
+    if setting.config.log_timestamp {
+        build.parts.push(Part::options("-msg", None, Props::new().with("timestamp", true)));
+    }
+    Ok(())
+}
+
+fn master_key_part(draft: &Draft, setting: &Setting<'_>) -> Part {
+    let secret = Props::new()
+        .with("qom-type", "secret")
+        .with("id", "masterKey0")
+        .with("format", "raw")
+        .with("file", master_key(&run_dir(draft, setting)));
+    Part::Object(secret)
+}
+
+/// The memory back end that the machine type names.
+fn ram_id(draft: &Draft, setting: &Setting<'_>) -> Option<String> {
+    let machine = draft.head.os.machine.as_deref()?;
+    let machine = setting.emulator?.machine(passes::accelerator(draft), machine)?;
+    machine.default_ram_id.clone()
+}
+
+/// `-machine` and `-accel`.
+fn machine_parts(build: &mut Build<'_>) {
+    let (draft, setting) = (build.draft, build.setting);
+    let head = &draft.head;
+    let accelerator = passes::accelerator(draft);
+    let name = head.os.machine.clone().unwrap_or_default();
+    let mut props = Props::new().with("type", name.as_str()).with("usb", false);
+    head.features.machine_props(&mut props);
+    let dump = head.memory.dump_core.map_or(setting.config.dump_guest_core, ostler_base::OnOff::is_true);
+    props.set("dump-guest-core", dump);
+    props.set_opt("memory-backend", ram_id(draft, setting));
+    props.set_opt("hpet", head.clock.hpet());
+    let acpi = setting.emulator.and_then(|e| e.machine(accelerator, &name)).and_then(|m| m.acpi);
+    if acpi.unwrap_or(head.os.arch.is_some_and(ostler_base::Arch::is_x86)) {
+        props.set("acpi", head.features.acpi);
+    }
+    build.parts.push(Part::options("-machine", Some("type"), props));
+    build.parts.push(Part::plain("-accel", accel_name(accelerator)));
+}
+
+fn accel_name(accelerator: Accelerator) -> &'static str {
+    match accelerator {
+        Accelerator::Kvm => "kvm",
+        Accelerator::Hvf => "hvf",
+        Accelerator::Tcg => "tcg",
+    }
+}
+
+fn monitor_parts(build: &mut Build<'_>) {
+    let draft = build.draft;
+    let path = build.setting.config.monitor_path(draft.head.identity.id, draft.name());
+    let fd = build.fds.add(FdKind::Listen, FdSource::ListenUnix(path.into()));
+    let socket = ChardevBackend::Socket {
+        address: SocketAddress::Fd(fd.to_string()),
+        server: Some(false),
+        telnet: false,
+        tls_creds: None,
+        reconnect: None,
+        reconnect_ms: false,
+    };
+    build.parts.push(Part::Chardev(Chardev::new("charmonitor", socket)));
+    let mon = Props::new().with("chardev", "charmonitor").with("id", "monitor").with("mode", "control");
+    build.parts.push(Part::options("-mon", None, mon));
+}
+
+/// Suspend to memory and to disk, where the definition says something of them.
+fn power_management_parts(build: &mut Build<'_>) {
+    let lifecycle = &build.draft.head.lifecycle;
+    let Some(chip) = machine::of(&build.draft.head.os).power_management() else { return };
+    for (what, enabled) in
+        [("disable_s3", lifecycle.suspend_to_mem), ("disable_s4", lifecycle.suspend_to_disk)]
+    {
+        if let Some(enabled) = enabled {
+            let off = u8::from(!enabled.is_true());
+            build.parts.push(Part::plain("-global", format!("{chip}.{what}={off}")));
+        }
+    }
+}
+
+/// What the plan of a stop removes: everything that a start made for one run.
+pub fn leftovers(domain: &Domain, setting: &Setting<'_>) -> Vec<Action> {
+    let mut actions = vec![Action::RemoveTree { path: run_dir(domain, setting).into() }];
+    for device in domain.devices.iter() {
+        device.cleanup(domain, setting, &mut actions);
+    }
+    actions
+}
+
+/// Whether a resource must be there before the guest can start.
+pub fn must_exist(resource: &Resource) -> bool {
+    !matches!(resource.kind, ResourceKind::Output | ResourceKind::Private)
+}

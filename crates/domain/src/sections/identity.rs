@@ -1,0 +1,90 @@
+//! `<domain type= id=>`, `<name>`, `<uuid>`, `<title>`, `<description>`, `<metadata>`.
+
+use ostler_base::{Code, Error, Origin, Result, Uuid, Word, words};
+use ostler_xml::{El, Element};
+
+use crate::{ReadMode, WriteMode};
+
+words! {
+    /// `<domain type='…'>`: what runs the guest's instructions.
+    pub DomainKind { Qemu = "qemu", Kvm = "kvm", Hvf = "hvf" }
+}
+
+/// What a guest is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// `<domain type='…'>`
+    pub kind: DomainKind,
+    /// Number of the run; absent when it is not running.
+    pub id: Option<i32>,
+    /// `<name>`: unique, not empty, without `/`.
+    pub name: String,
+    /// `<uuid>`; one is made up where it is absent.
+    pub uuid: Option<Uuid>,
+    /// `<title>`: one line.
+    pub title: Option<String>,
+    /// `<description>`
+    pub description: Option<String>,
+    /// Elements in `<metadata>`, as they stand.
+    pub metadata: Vec<String>,
+}
+
+/// The attribute `type`.
+pub(crate) fn kind(root: &Element<'_>) -> Result<DomainKind> {
+    let value = root.require("type")?;
+    DomainKind::parse(value).ok_or_else(|| root.invalid("type", value, ""))
+}
+
+/// The element `<name>`, checked.
+pub(crate) fn name(root: &Element<'_>) -> Result<String> {
+    let name = root.child_text("name").ok_or_else(|| Error::new(Code::NoName, Origin::Domain, ""))?;
+    match name.chars().find(|c| matches!(c, '/' | '\n')) {
+        Some('\n') => Err(Error::xml(format!("name {name} cannot contain '\\n'"))),
+        Some(c) => Err(Error::xml(format!("name {name} cannot contain '{c}'"))),
+        None if name == "." || name == ".." => Err(Error::xml(format!("name {name} cannot be a directory"))),
+        None => Ok(name),
+    }
+}
+
+/// The element `<uuid>`.
+pub(crate) fn uuid(root: &Element<'_>) -> Result<Option<Uuid>> {
+    let Some(text) = root.child_text("uuid") else { return Ok(None) };
+    let malformed = || Error::new(Code::InternalError, Origin::Domain, "malformed uuid element");
+    Uuid::parse(&text).map(Some).ok_or_else(malformed)
+}
+
+impl Identity {
+    pub(crate) fn parse(root: &Element<'_>, mode: &ReadMode) -> Result<Self> {
+        let id = root.attr("id");
+        let title = root.child_text("title");
+        if title.as_ref().is_some_and(|t| t.contains('\n')) {
+            return Err(Error::xml("Domain title can't contain newlines"));
+        }
+        Ok(Identity {
+            kind: kind(root)?,
+            id: id.filter(|_| mode.live).and_then(|id| id.parse().ok()),
+            name: name(root)?,
+            uuid: uuid(root)?,
+            title,
+            description: root.child_text("description"),
+            metadata: root
+                .child("metadata")
+                .map(|m| m.opaque_children().iter().map(Element::source).collect())
+                .unwrap_or_default(),
+        })
+    }
+
+    pub(crate) fn format(&self, root: &mut El, mode: &WriteMode) {
+        root.set("type", self.kind);
+        root.set_opt("id", self.id.filter(|_| !mode.inactive));
+        root.push(El::with_text("name", &self.name));
+        root.push(El::with_text("uuid", self.uuid.unwrap_or_default()));
+        root.push_text("title", self.title.as_ref());
+        root.push_text("description", self.description.as_ref());
+        let mut metadata = El::new("metadata");
+        for source in &self.metadata {
+            metadata.source(source.as_str());
+        }
+        root.push_filled(metadata);
+    }
+}

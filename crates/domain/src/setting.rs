@@ -1,0 +1,93 @@
+//! What a definition is completed against: emulator, host, configuration of the driver.
+
+use ostler_base::{Arch, MacAddr, Uuid};
+use ostler_caps::emulator::{Emulator, Flag};
+
+/// Everything outside a definition that its defaults, rules and plans may depend on.
+#[derive(Clone, Copy)]
+pub struct Setting<'a> {
+    /// The emulator, where it could be probed.
+    pub emulator: Option<&'a Emulator>,
+    /// The host.
+    pub host: &'a HostFacts,
+    /// The driver's configuration.
+    pub config: &'a DriverConfig,
+    /// Where made-up identifiers come from.
+    pub entropy: &'a dyn Entropy,
+}
+
+/// A source of made-up identifiers.
+pub trait Entropy: Sync {
+    /// A UUID for a guest that has none.
+    fn uuid(&self) -> Uuid;
+    /// An address for a network card that has none.
+    fn mac(&self) -> MacAddr;
+}
+
+impl Setting<'_> {
+    /// Whether the emulator is known and has a flag.
+    pub fn has(&self, flag: Flag) -> bool {
+        self.emulator.is_some_and(|emulator| emulator.has(flag))
+    }
+}
+
+/// What is the same for every guest of a host.
+#[derive(Debug, Clone)]
+pub struct HostFacts {
+    /// Its architecture.
+    pub arch: Arch,
+}
+
+/// The driver's configuration, as far as plans depend on it. Paths are absolute.
+#[derive(Debug, Clone)]
+pub struct DriverConfig {
+    /// `/var/lib/libvirt/qemu`
+    pub lib_dir: String,
+    /// `/run/libvirt/qemu`
+    pub state_dir: String,
+    /// Where the software TPM of a guest keeps its state: `/var/lib/libvirt/swtpm`.
+    pub swtpm_dir: String,
+    /// The socket of every software TPM, where it does not follow from the guest.
+    pub fixed_swtpm_socket: Option<String>,
+    /// Where its logs go.
+    pub log_dir: String,
+    /// Variables that an emulator's environment begins with, without its home.
+    pub environment: Vec<(String, String)>,
+    /// Whether the guest's memory is part of the emulator's core dumps.
+    pub dump_guest_core: bool,
+    /// Whether the emulator's system calls are filtered.
+    pub seccomp_sandbox: bool,
+    /// Whether its messages have times.
+    pub log_timestamp: bool,
+    /// The user and group that emulators run as, where it is not the daemon's own.
+    pub owner: Option<ostler_plan::Owner>,
+}
+
+impl DriverConfig {
+    /// Name of the directory and of sockets that belong to one run of a guest:
+    /// `domain-ID-NAME`, the name cut to 20 characters.
+    pub fn run_name(&self, id: Option<i32>, name: &str) -> String {
+        let short: String = name.chars().take(20).collect();
+        format!("domain-{}-{short}", id.unwrap_or(-1))
+    }
+
+    /// The directory of one run of a guest.
+    pub fn run_dir(&self, id: Option<i32>, name: &str) -> String {
+        format!("{}/{}", self.lib_dir, self.run_name(id, name))
+    }
+
+    /// The socket of a guest's software TPM.
+    pub fn swtpm_socket(&self, uuid: Uuid, name: &str) -> String {
+        match &self.fixed_swtpm_socket {
+            Some(path) => path.clone(),
+            None => {
+                format!("{}/swtpm/{}-{uuid}.sock", self.state_dir, name.chars().take(20).collect::<String>())
+            }
+        }
+    }
+
+    /// The monitor's socket.
+    pub fn monitor_path(&self, id: Option<i32>, name: &str) -> String {
+        format!("{}/monitor.sock", self.run_dir(id, name))
+    }
+}

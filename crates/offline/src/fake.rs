@@ -1,0 +1,92 @@
+//! The fake host: what every planner of domains is told in place of a real one.
+//!
+//! Owns: the values that conformance data assume. Never: decides anything.
+
+use ostler_base::{Arch, Error, MacAddr, Result, Uuid, Word};
+use ostler_domain::{DriverConfig, Entropy, HostFacts};
+use ostler_plan::{Answer, Facts, FdKind, FileKind, Query};
+
+use crate::Args;
+
+/// Made-up identifiers that are always the same.
+pub(crate) struct FixedEntropy;
+
+impl Entropy for FixedEntropy {
+    fn uuid(&self) -> Uuid {
+        let mut next = 0u8;
+        Uuid::from_random(std::array::from_fn(|_| {
+            next += 1;
+            next - 1
+        }))
+    }
+
+    fn mac(&self) -> MacAddr {
+        MacAddr::from_random([0, 0, 0])
+    }
+}
+
+/// The host of a case.
+pub(crate) fn host(args: &Args) -> Result<HostFacts> {
+    let arch = match args.flag_values("host-arch").last() {
+        Some(name) => {
+            Arch::parse(name).ok_or_else(|| Error::invalid_arg(format!("unknown architecture '{name}'")))?
+        }
+        None => Arch::X86_64,
+    };
+    Ok(HostFacts { arch })
+}
+
+/// The driver's configuration.
+pub(crate) fn config(args: &Args) -> DriverConfig {
+    let text = |s: &str| s.to_owned();
+    let pairs = [("LC_ALL", "C"), ("PATH", "/bin"), ("USER", "test"), ("LOGNAME", "test")];
+    DriverConfig {
+        lib_dir: text("/var/lib/libvirt/qemu"),
+        state_dir: text("/var/run/libvirt/qemu"),
+        swtpm_dir: text("/var/lib/libvirt/swtpm"),
+        fixed_swtpm_socket: Some(text("/dev/test")),
+        log_dir: text("/var/log/libvirt/qemu"),
+        environment: pairs.iter().map(|(name, value)| (text(name), text(value))).collect(),
+        dump_guest_core: args.flag("conf:dump_guest_core=1"),
+        seccomp_sandbox: true,
+        log_timestamp: true,
+        owner: None,
+    }
+}
+
+/// The answers to what a plan asks.
+pub(crate) fn answer(questions: Vec<Query>, args: &Args) -> Facts {
+    let mut facts = Facts::default();
+    for query in questions {
+        let answer = match &query {
+            Query::Stat(_) => Answer::Kind(FileKind::File),
+            Query::Program(name) => Answer::Path(Some(format!("/usr/bin/{name}").into())),
+            Query::SwtpmVersions => Answer::Words(match args.flag_values("swtpm").last() {
+                Some(list) => list.split(',').map(str::to_owned).collect(),
+                None => vec!["1.2".to_owned(), "2.0".to_owned()],
+            }),
+            Query::ProgramFeatures(_) => Answer::Words(Vec::new()),
+            Query::FreePort(_, first, _) => Answer::Port(*first),
+        };
+        facts.add(query, answer);
+    }
+    facts
+}
+
+/// Numbers of descriptors.
+pub(crate) fn fd_number(kind: FdKind, nth: u32) -> u32 {
+    match kind {
+        FdKind::Listen | FdKind::VhostUserVideo => 1729,
+        FdKind::Output => 1750,
+        FdKind::Log => 1751,
+        FdKind::Tap => 3 + nth,
+        FdKind::NetTap => 102 + nth,
+        FdKind::VhostNet => 44 + nth,
+        FdKind::VhostScsi => 3,
+        FdKind::VhostVsock => 6789,
+        FdKind::VhostVdpa => 1732,
+        FdKind::Tpm => 1730,
+        FdKind::TpmCancel => 1731,
+        FdKind::Migration | FdKind::Client => 100 + nth,
+    }
+}
