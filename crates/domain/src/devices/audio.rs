@@ -5,6 +5,7 @@ use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind};
+use crate::machine::Machine;
 use crate::{Head, WriteMode};
 
 words! {
@@ -22,19 +23,17 @@ pub struct Audio {
     info: Info,
 }
 
-impl Audio {
-    /// The back end of a guest that names none.
-    pub(crate) fn silent() -> Self {
-        Audio { id: 1, kind: AudioType::None, info: Info::default() }
-    }
-}
-
 impl Kind for Audio {
     const ELEMENT: &'static str = "audio";
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         let id = el.nonzero("id")?.ok_or_else(|| el.missing("id"))?;
         Ok(Audio { id, kind: el.require_word("type")?, info: Info::default() })
+    }
+
+    fn implied(named: &[Self], _head: &Head, _machine: &dyn Machine) -> Vec<Self> {
+        let silent = Audio { id: 1, kind: AudioType::None, info: Info::default() };
+        if named.is_empty() { vec![silent] } else { Vec::new() }
     }
 }
 

@@ -1,11 +1,11 @@
 //! `<controller>`: buses that other devices sit on.
 
-use ostler_base::{Arch, Error, Result, words};
+use ostler_base::{Arch, Error, Result, Word, words};
 use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind, Slot};
-use crate::machine;
+use crate::machine::{self, Machine};
 use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
@@ -44,7 +44,7 @@ pub struct Controller {
 
 impl Controller {
     /// A controller that is there without being asked for.
-    pub(crate) fn implied(kind: ControllerType, index: u32, model: Option<&str>) -> Self {
+    pub(crate) fn unasked(kind: ControllerType, index: u32, model: Option<&str>) -> Self {
         Controller {
             kind,
             index: Some(index),
@@ -59,7 +59,6 @@ impl Controller {
 
     /// The PCI model, of PCI controllers.
     pub(crate) fn pci_model(&self) -> Option<PciModel> {
-        use ostler_base::Word;
         self.model.as_deref().filter(|_| self.kind == ControllerType::Pci).and_then(PciModel::parse)
     }
 
@@ -145,6 +144,22 @@ impl Kind for Controller {
             chassis_nr: of_target("chassisNr", 0)?,
             info: Info::default(),
         })
+    }
+
+    fn implied(named: &[Self], _head: &Head, machine: &dyn Machine) -> Vec<Self> {
+        let none = |kind| !named.iter().any(|c| c.kind == kind);
+        let root_there = named.iter().any(|c| c.kind == ControllerType::Pci && c.index.unwrap_or(0) == 0);
+        let mut out = Vec::new();
+        if machine.default_usb() && none(ControllerType::Usb) {
+            out.push(Controller::unasked(ControllerType::Usb, 0, None));
+        }
+        if machine.builtin_sata() && none(ControllerType::Sata) {
+            out.push(Controller::unasked(ControllerType::Sata, 0, None));
+        }
+        if let Some(root) = machine.pci_root().filter(|_| !root_there) {
+            out.push(Controller::unasked(ControllerType::Pci, 0, Some(root.as_str())));
+        }
+        out
     }
 }
 

@@ -6,6 +6,7 @@ use ostler_vocab::address::Address;
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind, Slot};
+use crate::machine::Machine;
 use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
@@ -25,18 +26,20 @@ pub struct Input {
     info: Info,
 }
 
-impl Input {
-    /// One that the machine has without being asked.
-    pub(crate) fn builtin(kind: InputType) -> Self {
-        Input { kind, bus: Some(InputBus::Ps2), info: Info::default() }
-    }
-}
-
 impl Kind for Input {
     const ELEMENT: &'static str = "input";
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         Ok(Input { kind: el.require_word("type")?, bus: el.word("bus")?, info: Info::default() })
+    }
+
+    fn implied(named: &[Self], _head: &Head, machine: &dyn Machine) -> Vec<Self> {
+        let missing = |kind: &InputType| {
+            !named.iter().any(|i| i.kind == *kind && matches!(i.bus, None | Some(InputBus::Ps2)))
+        };
+        let builtin = |kind| Input { kind, bus: Some(InputBus::Ps2), info: Info::default() };
+        let kinds = if machine.builtin_ps2() { &[InputType::Mouse, InputType::Keyboard][..] } else { &[] };
+        kinds.iter().copied().filter(missing).map(builtin).collect()
     }
 }
 

@@ -5,6 +5,7 @@ use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind, Slot};
+use crate::machine::Machine;
 use crate::{Draft, Head, WriteMode};
 
 words! {
@@ -29,19 +30,6 @@ pub struct Memballoon {
     info: Info,
 }
 
-impl Memballoon {
-    /// The balloon of a guest that names none.
-    pub(crate) fn virtio() -> Self {
-        Memballoon {
-            model: BalloonModel::Virtio,
-            autodeflate: None,
-            free_page_reporting: None,
-            stats_period: None,
-            info: Info::default(),
-        }
-    }
-}
-
 impl Kind for Memballoon {
     const ELEMENT: &'static str = "memballoon";
 
@@ -58,6 +46,17 @@ impl Kind for Memballoon {
                 .filter(|period| *period != 0),
             info: Info::default(),
         })
+    }
+
+    fn implied(named: &[Self], _head: &Head, _machine: &dyn Machine) -> Vec<Self> {
+        let virtio = Memballoon {
+            model: BalloonModel::Virtio,
+            autodeflate: None,
+            free_page_reporting: None,
+            stats_period: None,
+            info: Info::default(),
+        };
+        if named.is_empty() { vec![virtio] } else { Vec::new() }
     }
 }
 

@@ -23,6 +23,7 @@ use ostler_xml::{El, Element};
 
 pub use info::Info;
 
+use crate::machine::Machine;
 use crate::{Draft, Head, ReadMode, Setting, WriteMode};
 
 /// What is asked of every device. A simple device answers little: most has a default.
@@ -80,6 +81,11 @@ pub trait Kind: Device + Sized {
 
     /// Reads its element; [`Info`] is read apart.
     fn parse(el: &Element<'_>) -> Result<Self>;
+
+    /// Those that are there without being asked for, beside those that the definition names.
+    fn implied(_named: &[Self], _head: &Head, _machine: &dyn Machine) -> Vec<Self> {
+        Vec::new()
+    }
 }
 
 /// The place that a device needs.
@@ -123,7 +129,7 @@ impl Build<'_> {
 }
 
 macro_rules! kinds {
-    ($($rank:literal $field:ident: $kind:ty,)+) => {
+    ($($field:ident: $kind:ty, argv $argv:literal, place $place:literal;)+) => {
         /// All devices of a definition, by kind, in the order of the document.
         #[derive(Debug, Clone, PartialEq, Default)]
         pub struct Devices {
@@ -153,9 +159,22 @@ macro_rules! kinds {
             /// Every device, in the order of the command line.
             pub(crate) fn in_argv_order(&self) -> impl Iterator<Item = &dyn Device> {
                 let mut all: Vec<(u8, &dyn Device)> = Vec::new();
-                $(all.extend(self.$field.iter().map(|d| ($rank, d as &dyn Device)));)+
+                $(all.extend(self.$field.iter().map(|d| ($argv, d as &dyn Device)));)+
                 all.sort_by_key(|(rank, _)| *rank);
                 all.into_iter().map(|(_, device)| device)
+            }
+
+            /// For every device, in the order of the document: its turn when places are given out.
+            pub(crate) fn turns(&self) -> Vec<u8> {
+                let mut turns = Vec::new();
+                $(turns.extend(self.$field.iter().map(|_| $place));)+
+                turns
+            }
+
+            /// Adds the devices that are there without being asked for.
+            pub(crate) fn add_implied(&mut self, head: &Head, machine: &dyn Machine) {
+                $(let more = <$kind>::implied(&self.$field, head, machine);
+                self.$field.extend(more);)+
             }
 
             /// Gives every device that has none its alias.
@@ -171,19 +190,19 @@ macro_rules! kinds {
     };
 }
 
-// A kind is a line here and a `mod` line above. The number is its place on the command line; the
-// order of lines is the order of the document.
+// A kind is a line here and a `mod` line above. The order of lines is that of the document; `argv`
+// is the kind's place on the command line, `place` its turn when PCI addresses are given out.
 kinds! {
-    20 disks: disk::Disk,
-    10 controllers: controller::Controller,
-    30 interfaces: interface::Interface,
-    40 serials: serial::Serial,
-    41 consoles: serial::Console,
-    51 inputs: input::Input,
-    50 tpms: tpm::Tpm,
-    52 audios: audio::Audio,
-    70 memballoons: memballoon::Memballoon,
-    80 panics: panic::Panic,
+    disks: disk::Disk, argv 20, place 3;
+    controllers: controller::Controller, argv 10, place 2;
+    interfaces: interface::Interface, argv 30, place 1;
+    serials: serial::Serial, argv 40, place 9;
+    consoles: serial::Console, argv 41, place 9;
+    inputs: input::Input, argv 51, place 8;
+    tpms: tpm::Tpm, argv 50, place 9;
+    audios: audio::Audio, argv 52, place 9;
+    memballoons: memballoon::Memballoon, argv 70, place 4;
+    panics: panic::Panic, argv 80, place 9;
 }
 
 fn parse_kind<K: Kind>(devices: &Element<'_>, mode: &ReadMode) -> Result<Vec<K>> {

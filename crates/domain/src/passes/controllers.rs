@@ -50,7 +50,7 @@ pub(super) fn for_disks(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()>
         let first = controllers.iter().filter(|c| c.kind == kind).count();
         let missing = !controllers.iter().any(|c| c.kind == kind && c.index.unwrap_or(0) == index);
         if missing && first <= index as usize {
-            let mut controller = Controller::implied(kind, index, None);
+            let mut controller = Controller::unasked(kind, index, None);
             if kind == ControllerType::Scsi {
                 controller.model = Some("virtio-scsi".to_owned());
             }

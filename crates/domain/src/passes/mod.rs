@@ -4,7 +4,6 @@
 
 mod boot;
 mod controllers;
-mod implied;
 mod pci;
 mod resolve;
 
@@ -12,7 +11,7 @@ use ostler_base::Result;
 
 pub(crate) use resolve::accelerator;
 
-use crate::{Draft, Setting};
+use crate::{Draft, Setting, machine};
 
 type Pass = fn(&mut Draft, &Setting<'_>) -> Result<()>;
 
@@ -20,7 +19,7 @@ type Pass = fn(&mut Draft, &Setting<'_>) -> Result<()>;
 const PASSES: &[Pass] = &[
     resolve::identity,
     resolve::machine,
-    implied::devices,
+    implied,
     devices_complete,
     controllers::consoles,
     controllers::for_disks,
@@ -36,6 +35,12 @@ const PASSES: &[Pass] = &[
 /// Runs every pass.
 pub(crate) fn run(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     PASSES.iter().try_for_each(|pass| pass(draft, setting))
+}
+
+fn implied(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
+    let Draft { head, devices } = draft;
+    devices.add_implied(head, machine::of(&head.os));
+    Ok(())
 }
 
 fn devices_complete(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {

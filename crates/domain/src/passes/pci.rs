@@ -76,14 +76,17 @@ pub(super) fn addresses(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()>
     reserve(draft, &mut map)?;
     let before = map.buses.len();
     let mut places = Vec::new();
-    for rank in [Rank::Interfaces, Rank::Controllers, Rank::Disks, Rank::Others] {
-        for (at, device) in draft.devices.iter().enumerate() {
-            let want = device.slot(draft);
-            if want == Slot::None || device.info().address.is_some() || Rank::of(draft, at) != rank {
-                continue;
-            }
-            places.push((at, map.place(want)?));
+    let turns = draft.devices.turns();
+    let mut waiting: Vec<(u8, usize, Slot)> = Vec::new();
+    for (at, device) in draft.devices.iter().enumerate() {
+        let want = device.slot(draft);
+        if want != Slot::None && device.info().address.is_none() {
+            waiting.push((turns[at], at, want));
         }
+    }
+    waiting.sort_by_key(|(turn, at, _)| (*turn, *at));
+    for (_, at, want) in waiting {
+        places.push((at, map.place(want)?));
     }
     let ports = draft.devices.controllers.iter().any(|c| c.pci_model() == Some(PciModel::PcieRootPort));
     let grown = map.buses.len() > before;
@@ -97,28 +100,6 @@ pub(super) fn addresses(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()>
         map.add(PciModel::PcieRootPort);
     }
     add_controllers(draft, &map)
-}
-
-/// Devices are placed in this order, and within it in the order of the document.
-#[derive(PartialEq, Eq, Clone, Copy)]
-enum Rank {
-    Interfaces,
-    Controllers,
-    Disks,
-    Others,
-}
-
-impl Rank {
-    fn of(draft: &Draft, at: usize) -> Rank {
-        let devices = &draft.devices;
-        let (disks, controllers) = (devices.disks.len(), devices.controllers.len());
-        match at {
-            at if at < disks => Rank::Disks,
-            at if at < disks + controllers => Rank::Controllers,
-            at if at < disks + controllers + devices.interfaces.len() => Rank::Interfaces,
-            _ => Rank::Others,
-        }
-    }
 }
 
 fn fixed_places(draft: &mut Draft) {
@@ -236,7 +217,7 @@ fn add_controllers(draft: &mut Draft, map: &Map) -> Result<()> {
         let index = u32::try_from(number).unwrap_or(u32::MAX);
         let controllers = &mut draft.devices.controllers;
         if !controllers.iter().any(|c| c.kind == ControllerType::Pci && c.index == Some(index)) {
-            controllers.push(Controller::implied(ControllerType::Pci, index, Some(bus.model.as_str())));
+            controllers.push(Controller::unasked(ControllerType::Pci, index, Some(bus.model.as_str())));
         }
     }
     super::controllers::sort(&mut draft.devices.controllers);
