@@ -14,6 +14,7 @@ pub mod memballoon;
 pub mod panic;
 pub mod serial;
 pub mod tpm;
+pub mod watchdog;
 
 use std::fmt::Debug;
 
@@ -201,6 +202,7 @@ kinds! {
     inputs: input::Input, argv 51, place 8;
     tpms: tpm::Tpm, argv 50, place 9;
     audios: audio::Audio, argv 52, place 9;
+    watchdogs: watchdog::Watchdog, argv 60, place 5;
     memballoons: memballoon::Memballoon, argv 70, place 4;
     panics: panic::Panic, argv 80, place 9;
 }

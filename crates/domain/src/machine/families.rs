@@ -89,6 +89,10 @@ impl Machine for Q35 {
         true
     }
 
+    fn builtin_tco(&self) -> bool {
+        true
+    }
+
     fn taken_slots(&self) -> &'static [(u8, Option<u8>)] {
         // Host bridge; ISA bridge, SATA and SMBus of the ICH9.
         &[(0, None), (0x1f, None)]

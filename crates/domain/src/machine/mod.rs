@@ -58,6 +58,11 @@ pub trait Machine: Sync {
         Some("virtio")
     }
 
+    /// Whether its chip set has a TCO watchdog.
+    fn builtin_tco(&self) -> bool {
+        false
+    }
+
     /// Whether it has a programmable interval timer.
     fn has_pit(&self) -> bool {
         false
