@@ -1,0 +1,224 @@
+//! From a call to its handler: decode, check, find, answer.
+//!
+//! Owns: that order, and the two kinds of handler. Never: knows a procedure.
+
+use std::sync::Arc;
+
+use ostler_base::{Code, Error, Origin, Result};
+use ostler_rpc::connection::{Connection, SocketKind};
+use ostler_rpc::programs::admin::ADMIN;
+use ostler_rpc::programs::qemu::QEMU;
+use ostler_rpc::programs::remote::REMOTE;
+use ostler_rpc::service::{Call, Outcome, Reply, Service};
+use ostler_rpc::table::{Procedure, Program};
+use ostler_rpc::{Closed, xdr::Xdr};
+
+use crate::access::{self, Allowed, of_function};
+use crate::daemon::Daemon;
+use crate::session::Session;
+
+/// What a call is about, found from its arguments before anything else is done with them.
+pub trait Find<P: Procedure>: Sized + Send + 'static {
+    /// Finds the object.
+    fn find(daemon: &Daemon, session: &Session, args: &P::Args) -> Result<Self>;
+}
+
+/// The host: what calls are about that name no object.
+#[derive(Debug, Clone, Copy)]
+pub struct Host;
+
+impl<P: Procedure> Find<P> for Host {
+    fn find(_daemon: &Daemon, _session: &Session, _args: &P::Args) -> Result<Self> {
+        Ok(Host)
+    }
+}
+
+/// A handler that answers at once, on the connection's own task: it must not block.
+pub trait Answer<P: Procedure> {
+    /// What the call is about.
+    type On: Find<P>;
+
+    /// Whether the call may come before a connection is open.
+    fn before_open(_args: &P::Args) -> bool {
+        false
+    }
+
+    /// Answers.
+    fn answer(&self, session: &Arc<Session>, on: Allowed<Self::On>, args: P::Args) -> Result<P::Ret>;
+}
+
+/// A handler that waits, in a task of its own.
+pub trait Act<P: Procedure> {
+    /// What the call is about.
+    type On: Find<P>;
+
+    /// Does what is asked for, then answers.
+    fn act(
+        self: Arc<Self>,
+        session: Arc<Session>,
+        on: Allowed<Self::On>,
+        args: P::Args,
+    ) -> impl Future<Output = Result<P::Ret>> + Send + 'static;
+}
+
+/// A call with everything a handler needs.
+#[derive(Debug)]
+pub struct Request<'a> {
+    daemon: &'a Arc<Daemon>,
+    session: &'a Arc<Session>,
+    call: Call<'a>,
+}
+
+impl Request<'_> {
+    /// Decodes, checks, finds.
+    fn admit<P: Procedure, On: Find<P>>(
+        &self,
+        before_open: impl FnOnce(&P::Args) -> bool,
+    ) -> Result<(Allowed<On>, P::Args)> {
+        let args = self.call.args::<P>()?;
+        let find = || On::find(self.daemon, self.session, &args);
+        let rule = &P::ROW.rule;
+        let on = access::authorize(self.session, rule, P::condition(&args), before_open(&args), find)?;
+        Ok((on, args))
+    }
+}
+
+/// A procedure's handler.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    number: i32,
+    run: fn(&Request<'_>) -> Outcome,
+}
+
+impl Entry {
+    /// The entry of a procedure that is answered at once.
+    pub const fn answer<P: Procedure>() -> Self
+    where
+        Daemon: Answer<P>,
+    {
+        Entry { number: P::ROW.number, run: answer::<P> }
+    }
+
+    /// The entry of a procedure that waits.
+    pub const fn act<P: Procedure>() -> Self
+    where
+        Daemon: Act<P>,
+    {
+        Entry { number: P::ROW.number, run: act::<P> }
+    }
+}
+
+fn answer<P: Procedure>(request: &Request<'_>) -> Outcome
+where
+    Daemon: Answer<P>,
+{
+    let answered = || {
+        let (on, args) = request.admit::<P, _>(<Daemon as Answer<P>>::before_open)?;
+        let ret = Answer::<P>::answer(&**request.daemon, request.session, on, args)?;
+        reply(&ret)
+    };
+    Outcome::Now(answered())
+}
+
+fn act<P: Procedure>(request: &Request<'_>) -> Outcome
+where
+    Daemon: Act<P>,
+{
+    match request.admit::<P, <Daemon as Act<P>>::On>(|_| false) {
+        Ok((on, args)) => {
+            let acting = Act::<P>::act(request.daemon.clone(), request.session.clone(), on, args);
+            Outcome::Later(Box::pin(async move { reply(&acting.await?) }))
+        }
+        Err(error) => Outcome::Now(Err(error)),
+    }
+}
+
+fn reply<T: Xdr>(value: &T) -> Result<Reply> {
+    Reply::of(value)
+}
+
+/// Room for the handlers of a program: more than any program has procedures.
+const SLOTS: usize = 512;
+
+/// The handlers of a program, each at its number.
+pub type Table = [Option<Entry>; SLOTS];
+
+/// The table of these handlers. Two handlers of one procedure do not compile.
+pub const fn table(lists: &[&[Entry]]) -> Table {
+    let mut table: Table = [None; SLOTS];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut at = 0;
+        while at < lists[list].len() {
+            let entry = lists[list][at];
+            let slot = entry.number.cast_unsigned() as usize;
+            assert!(table[slot].is_none(), "a procedure has two handlers");
+            table[slot] = Some(entry);
+            at += 1;
+        }
+        list += 1;
+    }
+    table
+}
+
+/// Lists the handlers of a module: `answer Procedure;` or `act Procedure;`.
+macro_rules! handlers {
+    ($($kind:ident $procedure:path;)+) => {
+        /// The handlers of this module.
+        pub(super) const HANDLERS: &[$crate::dispatch::Entry] =
+            &[$($crate::dispatch::Entry::$kind::<$procedure>()),+];
+    };
+}
+
+pub(crate) use handlers;
+
+/// What serves every client.
+#[derive(Debug)]
+pub struct Front(pub Arc<Daemon>);
+
+impl Service for Front {
+    type Session = Session;
+
+    fn programs(&self, connection: &Connection) -> &'static [&'static Program] {
+        static MAIN: [&Program; 2] = [&REMOTE, &QEMU];
+        static ADMINISTRATION: [&Program; 1] = [&ADMIN];
+        match connection.socket() {
+            SocketKind::Admin => &ADMINISTRATION,
+            _ => &MAIN,
+        }
+    }
+
+    fn open(&self, connection: &Arc<Connection>) -> Session {
+        self.0.arrived(connection);
+        Session::new(connection.clone())
+    }
+
+    fn call(&self, session: &Arc<Session>, call: Call<'_>) -> Outcome {
+        let handler = crate::handlers::of(call.program, call.row.number);
+        let request = Request { daemon: &self.0, session, call };
+        match handler {
+            Some(entry) => (entry.run)(&request),
+            None => Outcome::Now(Err(refuse(&request))),
+        }
+    }
+
+    fn closed(&self, session: &Arc<Session>, _why: &Closed) {
+        session.close();
+        self.0.gone(session);
+    }
+}
+
+/// The answer where no handler is: what is wrong with the call itself comes first.
+fn refuse(request: &Request<'_>) -> Error {
+    let row = request.call.row;
+    if (row.recode_args)(request.call.content).is_err() {
+        return Error::new(Code::Rpc, Origin::Rpc, "Unable to decode message payload");
+    }
+    if row.rule.api.is_empty() {
+        return Error::new(Code::AuthFailed, Origin::Rpc, "");
+    }
+    match access::check(request.session, &row.rule, 0, false) {
+        Err(error) => error,
+        Ok(()) => Error::no_support(row.rule.api).from_origin(of_function(row.rule.api)),
+    }
+}

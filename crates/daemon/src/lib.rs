@@ -1,0 +1,22 @@
+//! The daemon: it listens where libvirtd listens and answers what libvirtd answers.
+//!
+//! Owns: configuration, sockets, who may do what, and the handler of every procedure. Never:
+//! carries out what a handler asks for; that is done by the crates below.
+
+pub mod access;
+pub mod callbacks;
+pub mod conf;
+pub mod config;
+pub mod daemon;
+pub mod dispatch;
+pub mod emulator;
+pub mod handlers;
+pub mod layout;
+pub mod log;
+pub mod node;
+pub mod options;
+pub mod pidfile;
+pub mod serve;
+pub mod session;
+pub mod smbios;
+pub mod sockets;
