@@ -1,0 +1,166 @@
+//! The CPU of a guest that is about to start.
+
+use ostler_base::{Arch, Error, Result};
+
+use super::definition::{Check, Cpu, Fallback, Mode, Policy};
+use super::emulator::{EmulatorModels, Usable};
+use super::expansion::Expansion;
+use super::host_model::{HostModel, is_for_guests};
+use super::{
+    check_forbidden, checks_against_host, compare, compare_unusable, convert_legacy, feature_from_qemu,
+    translate, update,
+};
+
+/// Why a guest starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With the CPU that its definition asks for.
+    New,
+    /// With the CPU that it had: an incoming migration, a restore, a snapshot.
+    Continued,
+}
+
+/// What the emulator offers with the guest's accelerator.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Offer<'a> {
+    /// What `host-model` stands for.
+    pub host_model: Option<&'a HostModel>,
+    /// The models.
+    pub models: Option<&'a EmulatorModels>,
+    /// What it says of model `host`.
+    pub expansion: Option<&'a Expansion>,
+}
+
+/// Turns the CPU of a definition into the one that the command line says: checks it against the
+/// host as `check` wants, settles what is left to the host, and chooses a model that the emulator
+/// has. Whether the emulator supports the mode is the caller's to check before.
+pub fn update_guest(arch: Arch, cpu: &mut Cpu, offer: Offer<'_>, start: Start) -> Result<()> {
+    if cpu.is_default() {
+        return Ok(());
+    }
+    // Older versions wrote the host's model into a `host-model` CPU that migrates.
+    if start == Start::Continued && arch.is_x86() && cpu.mode == Some(Mode::HostModel) && cpu.model.is_some()
+    {
+        cpu.mode = Some(Mode::Custom);
+    }
+    convert_legacy(arch, cpu)?;
+    if let Some(host) = offer.host_model.filter(|_| cpu.check != Some(Check::None)) {
+        check_forbidden(cpu, &host.full)?;
+    }
+    if !cpu.is_passthrough() {
+        if cpu.check == Some(Check::Partial) {
+            check_partial(arch, cpu, offer)?;
+        }
+        let removed = match start {
+            Start::New => Policy::Disable,
+            Start::Continued => Policy::Require,
+        };
+        update(arch, cpu, offer.host_model.map(|host| &host.migratable), removed)?;
+        translate(arch, cpu, offer.models)?;
+        cpu.fallback = Fallback::Forbid;
+    }
+    cpu.features.retain(|feature| is_for_guests(arch, &feature.name));
+    toggle_deprecated(arch, cpu, offer.expansion)
+}
+
+/// Refuses a CPU that cannot be had here.
+fn check_partial(arch: Arch, cpu: &Cpu, offer: Offer<'_>) -> Result<()> {
+    let host = offer.host_model.map(|host| &host.full);
+    let name = cpu.model.as_deref().unwrap_or_default();
+    let model = offer.models.and_then(|models| models.get(name)).filter(|m| m.usable != Usable::Unknown);
+    let verdict = match (model, host) {
+        (Some(model), Some(host)) if !checks_against_host(arch, cpu)? => {
+            compare_unusable(arch, host, cpu, &model.blockers)?
+        }
+        _ => compare(arch, host, cpu)?,
+    };
+    verdict.required().map(|_| ())
+}
+
+fn toggle_deprecated(arch: Arch, cpu: &mut Cpu, expansion: Option<&Expansion>) -> Result<()> {
+    let Some(on) = cpu.deprecated_features else { return Ok(()) };
+    let deprecated = expansion.map_or(&[][..], |expansion| &expansion.deprecated);
+    if deprecated.is_empty() {
+        return Err(Error::unsupported("toggling deprecated features for CPU model is unsupported"));
+    }
+    let policy = if on.is_true() { Policy::Require } else { Policy::Disable };
+    for name in deprecated {
+        cpu.set_feature(feature_from_qemu(arch, name), Some(policy));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ostler_base::{OnOff, json::json};
+
+    fn host_model() -> HostModel {
+        let mut cpu =
+            Cpu { model: Some("Haswell".to_owned()), vendor: Some("Intel".to_owned()), ..Cpu::guest() };
+        cpu.set_feature("vmx", Some(Policy::Require));
+        HostModel { reported: cpu.clone(), migratable: cpu.clone(), full: cpu }
+    }
+
+    fn updated(text: &str, start: Start) -> Result<String> {
+        let host_model = host_model();
+        let models = EmulatorModels::read(
+            Arch::X86_64,
+            &json!([
+                {"name": "Haswell", "unavailable-features": []},
+                {"name": "Skylake-Server", "unavailable-features": ["avx512f"]},
+                {"name": "EPYC-v4", "unavailable-features": ["sse4a"]},
+            ]),
+        )?;
+        let offer = Offer { host_model: Some(&host_model), models: Some(&models), expansion: None };
+        let mut cpu = Cpu::parse_document(text)?;
+        update_guest(Arch::X86_64, &mut cpu, offer, start)?;
+        let features = cpu.features.iter().map(|f| format!(" {}={}", f.name, f.policy.unwrap()));
+        Ok(format!("{}{}", cpu.model.unwrap_or_default(), features.collect::<String>()))
+    }
+
+    #[test]
+    fn modes() {
+        assert_eq!(updated("<cpu/>", Start::New).unwrap(), "");
+        assert_eq!(updated("<cpu mode='host-passthrough'/>", Start::New).unwrap(), "");
+        assert_eq!(updated("<cpu mode='host-model'/>", Start::New).unwrap(), "Haswell vmx=require");
+        assert_eq!(
+            updated("<cpu mode='host-model'><model>Skylake-Server</model></cpu>", Start::Continued).unwrap(),
+            "Skylake-Server mpx=require"
+        );
+        assert_eq!(
+            updated("<cpu><model>Skylake-Server</model></cpu>", Start::New).unwrap(),
+            "Skylake-Server mpx=disable"
+        );
+    }
+
+    #[test]
+    fn partial_checks() {
+        let check = |inner: &str| {
+            updated(&format!("<cpu check='partial'>{inner}</cpu>"), Start::New)
+                .map_err(|e| e.detail().to_owned())
+        };
+        assert!(check("<model>Haswell</model>").is_ok());
+        assert!(check("<model>Skylake-Server</model>").unwrap_err().contains("required features"));
+        assert_eq!(
+            check("<model>EPYC-v4</model>").unwrap_err(),
+            "Host CPU does not provide required features: sse4a"
+        );
+        assert!(check("<model>EPYC-v4</model><feature name='sse4a' policy='disable'/>").is_ok());
+        assert_eq!(
+            check("<model>Haswell</model><feature name='vmx' policy='forbid'/>").unwrap_err(),
+            "Host CPU provides forbidden feature 'vmx'"
+        );
+    }
+
+    #[test]
+    fn deprecated_features() {
+        let expansion = Expansion { deprecated: vec!["te".to_owned()], ..Expansion::default() };
+        let mut cpu =
+            Cpu { model: Some("gen16a".to_owned()), deprecated_features: Some(OnOff::Off), ..Cpu::guest() };
+        let offer = Offer { expansion: Some(&expansion), ..Offer::default() };
+        update_guest(Arch::S390x, &mut cpu, offer, Start::New).unwrap();
+        assert_eq!(cpu.feature("te").unwrap().policy, Some(Policy::Disable));
+        assert!(update_guest(Arch::S390x, &mut cpu, Offer::default(), Start::New).is_err());
+    }
+}

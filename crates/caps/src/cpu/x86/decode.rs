@@ -1,0 +1,166 @@
+//! The model that stands best for what a CPU has.
+//!
+//! Owns: the choice between models. Never: changes what it chooses for.
+
+use ostler_base::{Code, Error, Origin, Result};
+
+use super::data::CpuData;
+use super::features::FeatureSet;
+use super::internal;
+use super::map::{Map, Model, Vendor};
+use crate::cpu::definition::{Cpu, Fallback, Policy, Side, Signature};
+use crate::cpu::emulator::{EmulatorModel, EmulatorModels};
+
+/// What the disabled features of a candidate weigh: the first this much, each further one more
+/// than the one before.
+const FIRST_PENALTY: usize = 2;
+
+/// What is known of a CPU.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    pub(super) features: FeatureSet,
+    pub(super) vendor: Option<Vendor>,
+    /// All 0 where it is not known.
+    pub(super) signature: Signature,
+}
+
+impl Facts {
+    /// What data say.
+    pub(super) fn of(data: &CpuData) -> Self {
+        Facts { features: data.features(), vendor: data.vendor(), signature: data.signature() }
+    }
+
+    /// Without transactional memory where it is known to be broken.
+    fn without_broken_tsx(mut self) -> Self {
+        let Signature { family, model, stepping } = self.signature;
+        let broken = family == 6 && (matches!(model, 60 | 69 | 70) || (model == 63 && stepping < 4));
+        if broken && self.vendor.is_some_and(|vendor| vendor.name == "Intel") {
+            for feature in ["hle", "rtm"].into_iter().filter_map(|name| Map::get().feature(name)) {
+                self.features.remove(feature);
+            }
+        }
+        self
+    }
+}
+
+/// A model with what it has too little and too much.
+#[derive(Clone, Copy)]
+struct Candidate<'m> {
+    model: &'m Model,
+    more: FeatureSet,
+    less: FeatureSet,
+    /// Features that left the model, to be named as disabled.
+    removed: FeatureSet,
+}
+
+impl<'m> Candidate<'m> {
+    fn new(facts: &Facts, model: &'m Model, emulator: Option<&EmulatorModel>, side: Side) -> Self {
+        let more = facts.features - model.features;
+        let blockers = emulator.map_or(&[][..], |emulator| &emulator.blockers);
+        let blocked: FeatureSet = blockers.iter().filter_map(|name| Map::get().feature(name)).collect();
+        let less = (model.features - facts.features) | (blocked - more);
+        let removed = match side {
+            Side::Guest => model.removed - more - less,
+            Side::Host => FeatureSet::default(),
+        };
+        Candidate { model, more, less, removed }
+    }
+
+    /// Whether it may stand in the definition of a CPU of that side.
+    fn is_allowed(&self, side: Side) -> bool {
+        match side {
+            Side::Guest => self.model.decode_guest,
+            Side::Host => self.model.decode_host && self.less.is_empty(),
+        }
+    }
+
+    /// How far it is from the CPU, and how much of that is disabled features. The reference gives
+    /// a penalty to only half of these, rounded up, and takes the rest for enabled; what it chooses
+    /// follows from that.
+    fn distance(&self) -> (usize, usize) {
+        let off = self.less.len() + self.removed.len();
+        let weighed = off.div_ceil(2);
+        let disabled = (FIRST_PENALTY..FIRST_PENALTY + weighed).sum();
+        (self.more.len() + off - weighed + disabled, disabled)
+    }
+
+    /// Whether it stands better for the CPU than another that is allowed too.
+    fn is_better(&self, current: &Self, signature: Signature, preferred: &[&str]) -> bool {
+        if signature != Signature::default() {
+            let fits = [current, self].map(|candidate| candidate.model.has_signature(signature));
+            match fits {
+                [true, false] => return false,
+                [false, true] => return true,
+                _ => {}
+            }
+        }
+        let ((current, current_disabled), (own, disabled)) = (current.distance(), self.distance());
+        own < current
+            || (own == current && disabled < current_disabled)
+            || (preferred.contains(&self.model.name) && disabled < current_disabled)
+    }
+}
+
+/// Fills in model, vendor, signature and features of a definition. With one preferred model it is
+/// taken if it can be, with several they win over others that disable more.
+pub(super) fn decode(
+    cpu: &mut Cpu,
+    facts: Facts,
+    models: Option<&EmulatorModels>,
+    preferred: &[&str],
+    migratable: bool,
+) -> Result<()> {
+    let facts = facts.without_broken_tsx();
+    let mut best: Option<Candidate<'_>> = None;
+    for model in Map::get().models.iter().rev() {
+        let emulator = models.and_then(|models| models.get(model.name));
+        let is_the_preferred = preferred == [model.name];
+        if models.is_some() && emulator.is_none() {
+            if is_the_preferred && cpu.fallback != Fallback::Allow {
+                return Err(unsupported_model(model.name));
+            }
+            continue;
+        }
+        if facts.vendor.is_some() && model.vendor.is_some() && facts.vendor != model.vendor {
+            continue;
+        }
+        let candidate = Candidate::new(&facts, model, emulator, cpu.side);
+        if !candidate.is_allowed(cpu.side) {
+            continue;
+        }
+        if is_the_preferred {
+            best = Some(candidate);
+            break;
+        }
+        if best.as_ref().is_none_or(|best| candidate.is_better(best, facts.signature, preferred)) {
+            best = Some(candidate);
+        }
+    }
+    let best = best.ok_or_else(|| internal("Cannot find suitable CPU model for given data".to_owned()))?;
+    fill_in(cpu, &facts, &best, migratable);
+    Ok(())
+}
+
+fn fill_in(cpu: &mut Cpu, facts: &Facts, best: &Candidate<'_>, migratable: bool) {
+    let map = Map::get();
+    let barred = if migratable { map.unmigratable } else { FeatureSet::default() };
+    cpu.model = Some(best.model.name.to_owned());
+    cpu.vendor = facts.vendor.map(|vendor| vendor.name.to_owned());
+    cpu.signature = Some(facts.signature).filter(|s| cpu.side == Side::Host && s.family != 0);
+    cpu.features.clear();
+    for (set, policy) in
+        [(best.more, Policy::Require), (best.less, Policy::Disable), (best.removed, Policy::Disable)]
+    {
+        for feature in (set - barred).iter() {
+            cpu.set_feature(map.name(feature), Some(policy));
+        }
+    }
+}
+
+fn unsupported_model(name: &str) -> Error {
+    Error::new(
+        Code::ConfigUnsupported,
+        Origin::Cpu,
+        format!("CPU model {name} is not supported by hypervisor"),
+    )
+}
