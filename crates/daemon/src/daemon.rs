@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ostler_rpc::connection::Connection;
 use tokio::sync::watch;
 
 use crate::callbacks::Numbers;
@@ -53,7 +52,7 @@ impl Daemon {
     }
 
     /// A client has come.
-    pub fn arrived(&self, _connection: &Arc<Connection>) {
+    pub fn arrived(&self) {
         self.clients.send_modify(|count| *count = count.saturating_add(1));
     }
 

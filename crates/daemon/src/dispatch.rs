@@ -189,7 +189,7 @@ impl Service for Front {
     }
 
     fn open(&self, connection: &Arc<Connection>) -> Session {
-        self.0.arrived(connection);
+        self.0.arrived();
         Session::new(connection.clone())
     }
 
