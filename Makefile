@@ -1,9 +1,7 @@
-# `make test` installs what it needs and runs every test; `make demo` boots a real guest.
+# `make demo` boots a real guest; `make test` runs every test. Both install what they need.
 CARGO ?= cargo
 
-.PHONY: all test tidy build needs
-
-all: build
+.PHONY: build test tidy needs demo demo-stop corpus
 
 build:
 	$(CARGO) build --workspace
@@ -13,7 +11,18 @@ needs:
 
 tidy:
 	$(CARGO) fmt --all -- --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) xtask tidy
+	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
 
-test: needs
-	$(CARGO) test --workspace
+corpus: build
+	$(CARGO) xtask corpus
+
+test: needs tidy build
+	$(CARGO) test --quiet --workspace
+	$(CARGO) xtask corpus
+
+demo:
+	@packaging/demo.sh
+
+demo-stop:
+	@packaging/demo.sh stop
