@@ -26,13 +26,9 @@ pub fn el(emulator: &Emulator, arch: Arch, machines: Machines) -> El {
         let known = &emulator.with(emulator.best_accelerator()).machines;
         of.extend(known.iter().flat_map(machine_els));
     }
-    for (accelerator, domain) in
-        [(Accelerator::Tcg, "qemu"), (Accelerator::Kvm, "kvm"), (Accelerator::Hvf, "hvf")]
-    {
-        if emulator.can(accelerator) {
-            of.push(El::new("domain").attr("type", domain));
-        }
-    }
+    let usable =
+        [Accelerator::Tcg, Accelerator::Kvm, Accelerator::Hvf].into_iter().filter(|a| emulator.can(*a));
+    of.extend(usable.map(|accelerator| El::new("domain").attr("type", accelerator.domain_type())));
     let mut guest = El::new("guest");
     guest.push_text("os_type", Some("hvm"));
     guest.push(of);

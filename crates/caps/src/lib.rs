@@ -4,6 +4,7 @@
 //! arithmetic; the capabilities documents. Never: talks to a QEMU or looks at the host.
 
 pub mod cpu;
+pub mod domcaps;
 pub mod emulator;
 pub mod guest_caps;
 pub mod host_caps;

@@ -32,7 +32,9 @@ pub(crate) fn emulator(args: &Args, kept: &mut Kept) -> Result<Arc<Emulator>> {
     if let Some(emulator) = kept.emulators.modified.get(&key) {
         return Ok(emulator.clone());
     }
-    let mut emulator = derived(path, host(args)?, kept)?;
+    let mut host = host(args)?;
+    host.hvf |= variant(path) == Some("hvf");
+    let mut emulator = derived(path, host, kept)?;
     if changes(args) {
         let mut changed = (*emulator).clone();
         change(&mut changed, args)?;
@@ -65,10 +67,18 @@ pub(crate) fn host(args: &Args) -> Result<ProbeHost> {
     Ok(ProbeHost { hvf: args.flag("hvf"), microcode })
 }
 
-/// The binary on the fake host; recordings are named `caps_VERSION_ARCH[+VARIANT]`.
+/// The name of a recording: `caps_VERSION_ARCH[+VARIANT]`, the variant being that of the host.
+fn stem(path: &str) -> &str {
+    Path::new(path).file_stem().and_then(|s| s.to_str()).unwrap_or_default()
+}
+
+fn variant(path: &str) -> Option<&str> {
+    stem(path).split_once('+').map(|(_, variant)| variant)
+}
+
+/// The binary on the fake host.
 fn binary(path: &str) -> Result<String> {
-    let stem = Path::new(path).file_stem().and_then(|s| s.to_str()).unwrap_or_default();
-    let arch = stem.splitn(3, '_').nth(2).and_then(|rest| rest.split('+').next());
+    let arch = stem(path).splitn(3, '_').nth(2).and_then(|rest| rest.split('+').next());
     let arch = arch.ok_or_else(|| Error::invalid_arg(format!("'{path}' does not name an architecture")))?;
     Ok(format!("/usr/bin/qemu-system-{arch}"))
 }
@@ -133,5 +143,7 @@ mod tests {
         assert_eq!(binary("x/caps_8.2.0_armv7l.replies").unwrap(), "/usr/bin/qemu-system-armv7l");
         assert_eq!(binary("caps_10.0.0_x86_64+amdsev.replies").unwrap(), "/usr/bin/qemu-system-x86_64");
         assert!(binary("caps.replies").is_err());
+        assert_eq!(variant("a/caps_9.2.0_aarch64+hvf.replies"), Some("hvf"));
+        assert_eq!(variant("a+b/caps_9.2.0_aarch64.replies"), None);
     }
 }

@@ -94,7 +94,7 @@ fn machine(item: &Json) -> Option<Machine> {
 
 /// `query-cpu-definitions`. On ppc64 the names of the architecture's own models are written as
 /// these are, in capitals.
-pub(super) fn cpu_definitions(answer: &Json, arch: Arch) -> Vec<CpuDefinition> {
+pub fn cpu_definitions(answer: &Json, arch: Arch) -> Vec<CpuDefinition> {
     list(answer).iter().filter_map(|item| cpu_definition(item, arch)).collect()
 }
 

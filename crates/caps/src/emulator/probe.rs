@@ -177,7 +177,7 @@ impl Prober {
     pub fn restarted(&mut self) -> Step {
         self.round = Round::Translation;
         self.accelerator = Accelerator::Tcg;
-        let mut asked = self.cpu_questions(Some("max"));
+        let mut asked = self.cpu_questions("max");
         asked.push((Topic::Machines, Question { command: "query-machines", arguments: None }));
         self.ask(asked)
     }
@@ -288,7 +288,7 @@ impl Prober {
             self.here().machines = decode::machines(answer, preferred_machine(self.found.arch));
         }
         let mut asked = self.property_questions(&basics.types);
-        asked.extend(self.cpu_questions((self.accelerator != Accelerator::Tcg).then_some("host")));
+        asked.extend(self.cpu_questions("host"));
         let plain = |topic, command| (topic, Question { command, arguments: None });
         asked
             .extend([plain(Topic::TpmModels, "query-tpm-models"), plain(Topic::TpmTypes, "query-tpm-types")]);
@@ -333,14 +333,14 @@ impl Prober {
     }
 
     /// What is asked about CPUs; `model` is the one to be taken apart.
-    fn cpu_questions(&self, model: Option<&str>) -> Vec<Asked> {
+    fn cpu_questions(&self, model: &str) -> Vec<Asked> {
         let mut asked = Vec::new();
         if self.found.has(Flag::QueryCpuDefinitions) {
             asked.push((Topic::Cpus, Question { command: "query-cpu-definitions", arguments: None }));
         }
-        let Some(model) = model.filter(|_| self.found.has(Flag::QueryCpuModelExpansion)) else {
+        if !self.found.has(Flag::QueryCpuModelExpansion) {
             return asked;
-        };
+        }
         let arch = self.found.arch;
         let expand = |topic, kind: &str, props: Option<Json>| {
             let mut of = json!({"name": model});
@@ -358,7 +358,7 @@ impl Prober {
         if arch.is_s390() && self.found.has(Flag::QueryCpuModelExpansionDeprecatedProps) {
             asked.push(expand(Topic::HostFull, "full", None));
         }
-        if arch.is_x86() && self.accelerator == Accelerator::Kvm {
+        if arch.is_x86() && self.round != Round::Translation {
             let props = json!({"migratable": false, "hv-passthrough": true});
             asked.push(expand(Topic::Enlightenments, "full", Some(props)));
         }

@@ -58,13 +58,8 @@ impl Recording {
         Ok(())
     }
 
-    /// The first `return` of a command without arguments in the first conversation.
-    pub fn answer(&self, command: &str) -> Option<&Json> {
-        let (_, reply) = self.conversations.first()?.get(command)?.first()?;
-        reply.get("return")
-    }
-
-    fn reply(&self, conversation: usize, question: &Question) -> Reply<'_> {
+    /// The reply to a question in a conversation, counted from 0.
+    pub fn reply(&self, conversation: usize, question: &Question) -> Reply<'_> {
         let found =
             self.conversations.get(conversation).and_then(|c| c.get(question.command)).and_then(|all| {
                 all.iter().find(|(a, _)| question.arguments.as_ref().unwrap_or(&Json::Null) == a)

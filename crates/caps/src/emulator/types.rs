@@ -29,6 +29,22 @@ words! {
     }
 }
 
+impl Accelerator {
+    /// The `type` of the domains that it runs.
+    pub fn domain_type(self) -> &'static str {
+        match self {
+            Accelerator::Kvm => "kvm",
+            Accelerator::Hvf => "hvf",
+            Accelerator::Tcg => "qemu",
+        }
+    }
+
+    /// What runs domains of a type.
+    pub fn of_domain_type(word: &str) -> Option<Self> {
+        [Accelerator::Kvm, Accelerator::Hvf, Accelerator::Tcg].into_iter().find(|a| a.domain_type() == word)
+    }
+}
+
 /// A machine type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {

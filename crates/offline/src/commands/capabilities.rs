@@ -1,7 +1,11 @@
 //! What an emulator and a host can do: the commands of suite `capabilities`.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use ostler_base::{Arch, Error, Json, Result, Word};
-use ostler_caps::emulator::cache;
+use ostler_caps::domcaps::{self, Facts, Firmware, Subject};
+use ostler_caps::emulator::{Accelerator, cache};
 use ostler_caps::guest_caps::{self, Machines};
 use ostler_caps::host_caps::{self, HostCaps, Migration, NodeMemory, Resctrl, Topology, Tree};
 
@@ -23,6 +27,63 @@ pub(crate) fn guest_caps(args: &Args, _kept: &mut Kept) -> Result<String> {
     let (emulator, _) = cache::read(&read(args.required("caps-xml")?)?)?;
     let host = HostCaps::new(emulator.arch);
     Ok(host_caps::document(&host, [guest_caps::el(&emulator, emulator.arch, Machines::LeftOut)]))
+}
+
+/// `domcaps --replies FILE --fakehost DIR --arch ARCH --virttype TYPE [--machine MACHINE]`: what
+/// guests of a machine type can have.
+pub(crate) fn domcaps(args: &Args, kept: &mut Kept) -> Result<String> {
+    args.only(&["replies", "caps-xml", "fakehost", "flag", "arch", "virttype", "machine"])?;
+    args.only_flags(&[recordings::FLAGS, &["swtpm="]].concat())?;
+    let emulator = recordings::emulator(args, kept)?;
+    let word = args.required("virttype")?;
+    let accelerator = Accelerator::of_domain_type(word)
+        .ok_or_else(|| Error::invalid_arg(format!("unknown virttype '{word}'")))?;
+    let arch = arch(args)?;
+    let best = [accelerator, Accelerator::Tcg];
+    let machine = match args.option("machine") {
+        Some(name) => best.into_iter().find_map(|a| emulator.machine(a, name)),
+        None => best.into_iter().find_map(|a| emulator.preferred_machine(a)),
+    };
+    let machine = machine.ok_or_else(|| Error::invalid_arg("the emulator has no such machine type"))?;
+    let descriptors = firmware_descriptors(&args.fake_host()?)?;
+    let facts = Facts {
+        loaders: vec!["/obviously/fake/firmware1.fd".into(), "/obviously/fake/firmware2.fd".into()],
+        firmware: Firmware::offered(&descriptors, arch, &machine.name),
+        vfio: true,
+        swtpm: Some(swtpm_versions(args)),
+        kvm_max_cpus: Some(KVM_MAX_CPUS),
+        sev_guests: SEV_GUESTS,
+        host_model: None,
+    };
+    let subject = Subject { emulator: &emulator, arch, accelerator, machine: &machine.name };
+    Ok(domcaps::document(&subject, &facts))
+}
+
+/// vCPUs that KVM allows on the fake host.
+const KVM_MAX_CPUS: u32 = 2_147_483_647;
+/// What leaf 0x8000001f of the fake host's CPUID says: ECX = 509 identifiers, from EDX = 451 on for
+/// guests whose state is not encrypted.
+const SEV_GUESTS: (u32, u32) = (509 - 451 + 1, 451 - 1);
+
+/// Versions that the fake host's swtpm can emulate.
+fn swtpm_versions(args: &Args) -> Vec<String> {
+    let list = args.flag_values("swtpm").last().unwrap_or("1.2,2.0");
+    list.split(',').map(str::to_owned).collect()
+}
+
+/// The firmware descriptors of the fake host. One of the administrator takes the place of the
+/// distribution's of the same name, an empty file that of nothing.
+fn firmware_descriptors(host: &Path) -> Result<Vec<Json>> {
+    let mut files = BTreeMap::new();
+    for directory in ["usr/share/qemu/firmware", "etc/qemu/firmware"] {
+        let path = host.join(directory);
+        let unreadable = |e| Error::system(format!("cannot read '{}': {e}", path.display()));
+        for entry in std::fs::read_dir(&path).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            files.insert(entry.file_name(), std::fs::read_to_string(entry.path()).map_err(unreadable)?);
+        }
+    }
+    Ok(files.into_values().filter_map(|text| serde_json::from_str(&text).ok()).collect())
 }
 
 /// `host-caps --sysfs FILE --arch ARCH`: the host's part, from a sysfs tree.
