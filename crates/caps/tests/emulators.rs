@@ -1,5 +1,6 @@
 //! The probe, the flag tables and the cache against recordings and facts of the reference. Skipped
 //! where these are absent.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs::read_to_string;

@@ -8,6 +8,7 @@ mod args;
 mod batch;
 mod commands;
 mod fake;
+mod host_cpu;
 mod kept;
 mod recordings;
 

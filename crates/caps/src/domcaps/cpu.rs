@@ -3,7 +3,7 @@
 use ostler_base::YesNo;
 use ostler_xml::El;
 
-use super::{Facts, Subject, supported, values};
+use super::{Facts, Subject, values};
 use crate::cpu;
 use crate::emulator::{Accelerator, CpuDefinition, Flag};
 

@@ -212,10 +212,8 @@ impl Prober {
             }
             Topic::Target => self.found.arch = decode::target(answer)?,
             Topic::Schema => self.take_schema(answer)?,
-            Topic::Kvm => {
-                if answer["present"] == true && answer["enabled"] == true {
-                    self.found.flags.insert(Flag::Kvm);
-                }
+            Topic::Kvm if answer["present"] == true && answer["enabled"] == true => {
+                self.found.flags.insert(Flag::Kvm);
             }
             Topic::Types => {
                 basics.types = decode::names(answer, "name");

@@ -217,7 +217,7 @@ fn monitor(tree: &Tree, directory: &str, prefix: &str) -> Option<Monitor> {
 /// The largest unit that divides a number of bytes, and its name.
 fn unit(bytes: u64) -> (u64, &'static str) {
     const UNITS: [(u64, &str); 4] = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let fits = UNITS.into_iter().find(|(factor, _)| bytes > 0 && bytes % factor == 0);
+    let fits = UNITS.into_iter().find(|(factor, _)| bytes > 0 && bytes.is_multiple_of(*factor));
     fits.unwrap_or((1, "B"))
 }
 

@@ -10,8 +10,7 @@ use ostler_caps::guest_caps::{self, Machines};
 use ostler_caps::host_caps::{self, HostCaps, Migration, NodeMemory, Resctrl, Topology, Tree};
 
 use crate::args::read;
-use crate::recordings;
-use crate::{Args, Kept};
+use crate::{Args, Kept, host_cpu, recordings};
 
 /// `capabilities --flag microcode=N [--flag hvf] FILE.replies`: the capability cache.
 pub(crate) fn capabilities(args: &Args, kept: &mut Kept) -> Result<String> {
@@ -45,7 +44,10 @@ pub(crate) fn domcaps(args: &Args, kept: &mut Kept) -> Result<String> {
         None => best.into_iter().find_map(|a| emulator.preferred_machine(a)),
     };
     let machine = machine.ok_or_else(|| Error::invalid_arg("the emulator has no such machine type"))?;
-    let descriptors = firmware_descriptors(&args.fake_host()?)?;
+    let fake_host = args.fake_host()?;
+    let descriptors = firmware_descriptors(&fake_host)?;
+    let host_cpu = host_cpu::named(&fake_host, host_cpu::entry_of(arch))?;
+    let host_model = host_cpu::host_model(&emulator, accelerator, host_cpu.as_ref())?;
     let facts = Facts {
         loaders: vec!["/obviously/fake/firmware1.fd".into(), "/obviously/fake/firmware2.fd".into()],
         firmware: Firmware::offered(&descriptors, arch, &machine.name),
@@ -53,7 +55,7 @@ pub(crate) fn domcaps(args: &Args, kept: &mut Kept) -> Result<String> {
         swtpm: Some(swtpm_versions(args)),
         kvm_max_cpus: Some(KVM_MAX_CPUS),
         sev_guests: SEV_GUESTS,
-        host_model: None,
+        host_model: host_model.as_ref().map(|model| &model.reported),
     };
     let subject = Subject { emulator: &emulator, arch, accelerator, machine: &machine.name };
     Ok(domcaps::document(&subject, &facts))

@@ -1,0 +1,68 @@
+//! The CPU of the fake host.
+//!
+//! Owns: `host-cpus.json`, and which of its entries is meant. Never: does arithmetic with it.
+
+use std::path::Path;
+
+use ostler_base::{Arch, Error, Json, Result};
+use ostler_caps::cpu::{Cpu, HostModel, HostModelSources, Policy};
+use ostler_caps::emulator::{Accelerator, Emulator};
+
+use crate::args::read;
+
+/// Width of the fake host's physical addresses.
+const PHYS_ADDR_BITS: u32 = 64;
+
+/// The entry that stands for a host of an architecture where none is named.
+pub(crate) fn entry_of(arch: Arch) -> &'static str {
+    match arch {
+        Arch::I686 | Arch::X86_64 => "Broadwell",
+        Arch::Ppc64 | Arch::Ppc64le => "Power8",
+        Arch::Aarch64 => "Aarch64",
+        Arch::Armv7l => "ArmV7l",
+        Arch::S390x => "S390",
+        Arch::Ppc => "PPC",
+        Arch::Riscv64 => "Riscv64",
+        Arch::Loongarch64 => "LoongArch64",
+        _ => "Sparc",
+    }
+}
+
+/// An entry as a guest's CPU; `None` where it has no model.
+pub(crate) fn named(fake_host: &Path, name: &str) -> Result<Option<Cpu>> {
+    let path = fake_host.join("host-cpus.json");
+    let text = read(&path.to_string_lossy())?;
+    let entries: Json = serde_json::from_str(&text)
+        .map_err(|e| Error::invalid_arg(format!("'{}' is no JSON: {e}", path.display())))?;
+    let entry = entries
+        .get(name)
+        .ok_or_else(|| Error::invalid_arg(format!("'{}' has no CPU '{name}'", path.display())))?;
+    let Some(model) = entry["model"].as_str() else { return Ok(None) };
+    let vendor = entry["vendor"].as_str().map(str::to_owned);
+    let mut cpu = Cpu { model: Some(model.to_owned()), vendor, ..Cpu::guest() };
+    for feature in entry["features"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+        cpu.set_feature(feature, Some(Policy::Require));
+    }
+    Ok(Some(cpu))
+}
+
+/// What `host-model` stands for on the fake host: as the emulator says where it does, otherwise
+/// the host's CPU.
+pub(crate) fn host_model(
+    emulator: &Emulator,
+    accelerator: Accelerator,
+    host: Option<&Cpu>,
+) -> Result<Option<HostModel>> {
+    let with = emulator.with(accelerator);
+    let own = accelerator != Accelerator::Tcg;
+    let host = host.filter(|_| own);
+    let arch = emulator.arch;
+    let sources = HostModelSources {
+        expansion: with.host_cpu.as_ref(),
+        models: with.cpus.as_deref(),
+        host,
+        host_of_models: host,
+        phys_addr_bits: (own && !arch.is_s390()).then_some(PHYS_ADDR_BITS),
+    };
+    HostModel::new(arch, sources)
+}
