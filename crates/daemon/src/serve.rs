@@ -19,13 +19,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::config::{Config, Loaded};
+use crate::config::Config;
 use crate::daemon::Daemon;
 use crate::dispatch::Front;
 use crate::layout::Layout;
 use crate::log::{self, Output};
 use crate::options::Options;
 use crate::pidfile::PidFile;
+use crate::settings::{self, Loaded};
 use crate::sockets::{self, Role, Socket};
 
 /// Threads that serve clients; there is no more to win for calls that take microseconds.
@@ -42,7 +43,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     let layout = layout(options)?;
     let file = options.config.clone().unwrap_or_else(|| layout.config_file());
     let Loaded { config, warnings } =
-        Config::load(&file, options.config.is_some()).map_err(|e| e.to_string())?;
+        settings::load::<Config>(&file, options.config.is_some()).map_err(|e| e.to_string())?;
     let default = match options.daemon {
         true => Output::File(layout.log.join("ostlerd.log")),
         false => Output::Stderr,
@@ -141,7 +142,7 @@ async fn serve(
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = &mut idle => break,
-            _ = hang_up.recv() => match Config::load(config_file, false) {
+            _ = hang_up.recv() => match settings::load::<Config>(config_file, false) {
                 Ok(_) => info!("{} can be read; its changes count from the next start on", config_file.display()),
                 Err(e) => warn!("{e}"),
             },
