@@ -6,8 +6,8 @@
 use ostler_base::{Arch, Code, Error, Origin, Result};
 
 use super::definition::{Cpu, Match, Mode, Policy};
-use super::emulator::EmulatorModels;
 use super::{Comparison, arm, loongarch, ppc64, riscv, s390, x86};
+use crate::emulator::CpuDefinition;
 
 /// An architecture's view of CPUs.
 pub(super) trait Family: Sync {
@@ -48,7 +48,7 @@ pub(super) trait Family: Sync {
     fn update(&self, guest: &mut Cpu, host: Option<&Cpu>, relative: bool, removed: Policy) -> Result<()>;
 
     /// Replaces a guest's model by one that the emulator has.
-    fn translate(&self, cpu: &mut Cpu, _models: &EmulatorModels) -> Result<()> {
+    fn translate(&self, cpu: &mut Cpu, _models: &[CpuDefinition]) -> Result<()> {
         let model = cpu.model.as_deref().unwrap_or("<null>");
         Err(no_support(format!("cannot translate CPU model {model} to a supported model")))
     }
@@ -91,7 +91,7 @@ pub(super) trait Family: Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits<'a> {
     /// Only these models; without, all that are known.
-    pub models: Option<&'a EmulatorModels>,
+    pub models: Option<&'a [CpuDefinition]>,
     /// Only these features; without, all that are known.
     pub features: Option<&'a [String]>,
     /// Nothing that bars migration.

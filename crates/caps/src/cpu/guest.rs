@@ -3,13 +3,12 @@
 use ostler_base::{Arch, Error, Result};
 
 use super::definition::{Check, Cpu, Fallback, Mode, Policy};
-use super::emulator::{EmulatorModels, Usable};
-use super::expansion::Expansion;
 use super::host_model::{HostModel, is_for_guests};
 use super::{
     check_forbidden, checks_against_host, compare, compare_unusable, convert_legacy, feature_from_qemu,
     translate, update,
 };
+use crate::emulator::{CpuDefinition, CpuModelInfo, Usable};
 
 /// Why a guest starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +25,9 @@ pub struct Offer<'a> {
     /// What `host-model` stands for.
     pub host_model: Option<&'a HostModel>,
     /// The models.
-    pub models: Option<&'a EmulatorModels>,
+    pub models: Option<&'a [CpuDefinition]>,
     /// What it says of model `host`.
-    pub expansion: Option<&'a Expansion>,
+    pub expansion: Option<&'a CpuModelInfo>,
 }
 
 /// Turns the CPU of a definition into the one that the command line says: checks it against the
@@ -67,19 +66,27 @@ pub fn update_guest(arch: Arch, cpu: &mut Cpu, offer: Offer<'_>, start: Start) -
 fn check_partial(arch: Arch, cpu: &Cpu, offer: Offer<'_>) -> Result<()> {
     let host = offer.host_model.map(|host| &host.full);
     let name = cpu.model.as_deref().unwrap_or_default();
-    let model = offer.models.and_then(|models| models.get(name)).filter(|m| m.usable != Usable::Unknown);
+    let model = offer
+        .models
+        .and_then(|models| models.iter().find(|m| m.name == name))
+        .filter(|m| m.usable != Usable::Unknown);
     let verdict = match (model, host) {
         (Some(model), Some(host)) if !checks_against_host(arch, cpu)? => {
-            compare_unusable(arch, host, cpu, &model.blockers)?
+            compare_unusable(arch, host, cpu, &blockers(arch, model))?
         }
         _ => compare(arch, host, cpu)?,
     };
     verdict.required().map(|_| ())
 }
 
-fn toggle_deprecated(arch: Arch, cpu: &mut Cpu, expansion: Option<&Expansion>) -> Result<()> {
+/// What keeps a model from running, by the map's names.
+fn blockers(arch: Arch, model: &CpuDefinition) -> Vec<String> {
+    model.blockers.iter().map(|name| feature_from_qemu(arch, name).to_owned()).collect()
+}
+
+fn toggle_deprecated(arch: Arch, cpu: &mut Cpu, expansion: Option<&CpuModelInfo>) -> Result<()> {
     let Some(on) = cpu.deprecated_features else { return Ok(()) };
-    let deprecated = expansion.map_or(&[][..], |expansion| &expansion.deprecated);
+    let deprecated = expansion.and_then(|model| model.deprecated.as_deref()).unwrap_or_default();
     if deprecated.is_empty() {
         return Err(Error::unsupported("toggling deprecated features for CPU model is unsupported"));
     }
@@ -93,7 +100,7 @@ fn toggle_deprecated(arch: Arch, cpu: &mut Cpu, expansion: Option<&Expansion>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ostler_base::{OnOff, json::json};
+    use ostler_base::OnOff;
 
     fn host_model() -> HostModel {
         let mut cpu =
@@ -102,16 +109,20 @@ mod tests {
         HostModel { reported: cpu.clone(), migratable: cpu.clone(), full: cpu }
     }
 
+    fn definition((name, blocker): (&str, Option<&str>)) -> CpuDefinition {
+        CpuDefinition {
+            name: name.to_owned(),
+            type_name: None,
+            usable: if blocker.is_some() { Usable::No } else { Usable::Yes },
+            blockers: blocker.map(str::to_owned).into_iter().collect(),
+            deprecated: false,
+        }
+    }
+
     fn updated(text: &str, start: Start) -> Result<String> {
         let host_model = host_model();
-        let models = EmulatorModels::read(
-            Arch::X86_64,
-            &json!([
-                {"name": "Haswell", "unavailable-features": []},
-                {"name": "Skylake-Server", "unavailable-features": ["avx512f"]},
-                {"name": "EPYC-v4", "unavailable-features": ["sse4a"]},
-            ]),
-        )?;
+        let models = [("Haswell", None), ("Skylake-Server", Some("avx512f")), ("EPYC-v4", Some("sse4a"))]
+            .map(definition);
         let offer = Offer { host_model: Some(&host_model), models: Some(&models), expansion: None };
         let mut cpu = Cpu::parse_document(text)?;
         update_guest(Arch::X86_64, &mut cpu, offer, start)?;
@@ -155,7 +166,7 @@ mod tests {
 
     #[test]
     fn deprecated_features() {
-        let expansion = Expansion { deprecated: vec!["te".to_owned()], ..Expansion::default() };
+        let expansion = CpuModelInfo { deprecated: Some(vec!["te".to_owned()]), ..CpuModelInfo::default() };
         let mut cpu =
             Cpu { model: Some("gen16a".to_owned()), deprecated_features: Some(OnOff::Off), ..Cpu::guest() };
         let offer = Offer { expansion: Some(&expansion), ..Offer::default() };

@@ -6,9 +6,8 @@
 use ostler_base::{Arch, Result};
 
 use super::definition::{AddressMode, Cpu, Fallback, MaxPhysAddr, Policy};
-use super::emulator::EmulatorModels;
-use super::expansion::Expansion;
-use super::migratable;
+use super::{migratable, properties};
+use crate::emulator::{CpuDefinition, CpuModelInfo};
 
 /// Features of a host that tell of its caches' monitoring, and no guest can have.
 const HOST_ONLY: [&str; 3] = ["cmt", "mbm_total", "mbm_local"];
@@ -28,9 +27,9 @@ pub struct HostModel {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sources<'a> {
     /// What the emulator says of model `host` (or `max` without a real accelerator).
-    pub expansion: Option<&'a Expansion>,
+    pub expansion: Option<&'a CpuModelInfo>,
     /// The models of the emulator.
-    pub models: Option<&'a EmulatorModels>,
+    pub models: Option<&'a [CpuDefinition]>,
     /// The host's own CPU as a guest's, of any model; for KVM only.
     pub host: Option<&'a Cpu>,
     /// The same in a model that the emulator has; for KVM only.
@@ -53,7 +52,7 @@ impl HostModel {
         };
         let mut told = false;
         if let Some(expansion) = sources.expansion {
-            told = expansion.fill_in(arch, &mut reported, sources.models, false)?;
+            told = properties::fill_in(arch, &mut reported, expansion, sources.models, false)?;
         }
         if !told {
             let Some(host) = sources.host_of_models else { return Ok(None) };
@@ -65,7 +64,7 @@ impl HostModel {
         reported.fallback = Fallback::Forbid;
         let mut movable = reported.clone();
         if let Some(expansion) = sources.expansion {
-            expansion.fill_in(arch, &mut movable, sources.models, true)?;
+            properties::fill_in(arch, &mut movable, expansion, sources.models, true)?;
         }
         let mut full = sources.host.unwrap_or(&reported).clone();
         for feature in reported.features.iter().filter(|f| f.policy == Some(Policy::Require)) {

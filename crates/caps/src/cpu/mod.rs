@@ -8,7 +8,6 @@
 //! ```text
 //! XML  --Cpu::parse--> Cpu --Cpu::format--> XML
 //! CPUID, MSRs, QMP --> CpuData --decode--> Cpu
-//! query-cpu-definitions --> EmulatorModels      query-cpu-model-expansion --> Expansion
 //! host CPU + emulator --> HostModel --update_guest--> what -cpu is made of
 //! ```
 //!
@@ -16,7 +15,8 @@
 //!
 //! - a domain: [`Cpu`] is its `<cpu>`; [`validate_features`], [`feature_to_qemu`] for the command
 //!   line, [`guest::update_guest`] before that, [`x86::update_live`] once the guest runs;
-//! - capabilities: [`HostModel`] for `host-model`, [`EmulatorModels`] for the list of models;
+//! - capabilities: [`HostModel`] for `host-model`, [`models`], [`vendor_of_model`] and
+//!   [`canonical_model`] for the list of models;
 //! - calls of a client: [`compare`], [`compare_unusable`], [`baseline`], [`expand`], [`models`].
 //!
 //! Model and feature names are those of the map; [`feature_from_qemu`] and [`feature_to_qemu`]
@@ -24,13 +24,12 @@
 
 mod arm;
 mod definition;
-mod emulator;
-mod expansion;
 mod family;
 pub mod guest;
 mod host_model;
 mod loongarch;
 mod ppc64;
+pub mod properties;
 mod riscv;
 mod s390;
 pub mod x86;
@@ -41,14 +40,14 @@ pub use definition::{
     AddressMode, Cache, CacheMode, Check, Cpu, Fallback, Feature, Match, MaxPhysAddr, Mode, Policy, Side,
     Signature, Topology, Tsc,
 };
-pub use emulator::{EmulatorModel, EmulatorModels, Usable};
-pub use expansion::{Expansion, Property, PropertyValue};
 pub use family::Limits;
 pub use host_model::{HostModel, Sources as HostModelSources};
 pub use ppc64::host_cpu as ppc64_host_cpu;
 pub use x86::CpuData;
 
 use ostler_base::{Arch, Code, Error, Origin, Result};
+
+use crate::emulator::CpuDefinition;
 
 /// How a CPU stands to a host's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,10 +176,12 @@ pub fn update(arch: Arch, guest: &mut Cpu, host: Option<&Cpu>, removed: Policy) 
 
 /// Replaces a guest's model by the nearest that the emulator has, if the definition allows it and
 /// the emulator does not have it.
-pub fn translate(arch: Arch, cpu: &mut Cpu, models: Option<&EmulatorModels>) -> Result<()> {
+pub fn translate(arch: Arch, cpu: &mut Cpu, models: Option<&[CpuDefinition]>) -> Result<()> {
     let family = family::of(arch)?;
     let name = cpu.model.as_deref().unwrap_or_default();
-    let Some(models) = models.filter(|models| models.get(name).is_none()) else { return Ok(()) };
+    let Some(models) = models.filter(|models| models.iter().all(|model| model.name != name)) else {
+        return Ok(());
+    };
     if cpu.mode != Some(Mode::Custom) {
         return Ok(());
     }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use ostler_base::{Arch, Code, Error, Origin, Result, Word, words};
+use ostler_base::{Arch, Code, Error, Json, Origin, Result, Word, words};
 use ostler_xml::{Document, El, Element};
 
 use super::features::FeatureSet;
@@ -57,6 +57,25 @@ pub struct CpuData {
 }
 
 impl CpuData {
+    /// Reads the property `feature-words` of a vCPU, or `filtered-features`: what it asked for and
+    /// was refused.
+    pub fn from_feature_words(words: &Json) -> Result<Self> {
+        let bad = |what: &str| Error::internal(format!("{what} in CPU data"));
+        let mut data = CpuData::default();
+        for word in words.as_array().ok_or_else(|| bad("invalid array"))? {
+            let number = |key: &str| word[key].as_u64().and_then(|n| u32::try_from(n).ok());
+            let name = word["cpuid-register"].as_str().ok_or_else(|| bad("missing cpuid-register"))?;
+            let register = Register::parse(&name.to_ascii_lowercase())
+                .ok_or_else(|| Error::internal(format!("unknown CPU register '{name}'")))?;
+            let leaf = number("cpuid-input-eax").ok_or_else(|| bad("missing or invalid cpuid-input-eax"))?;
+            let mut registers = [0; 4];
+            registers[register.index()] =
+                number("features").ok_or_else(|| bad("missing or invalid features"))?;
+            data.add_cpuid(leaf, number("cpuid-input-ecx").unwrap_or(0), registers);
+        }
+        Ok(data)
+    }
+
     /// Adds the bits that CPUID answered; `registers` are EAX, EBX, ECX, EDX.
     pub fn add_cpuid(&mut self, leaf: u32, subleaf: u32, registers: [u32; 4]) {
         if registers == [0; 4] {
@@ -256,6 +275,7 @@ impl Signature {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ostler_base::json::json;
 
     #[test]
     fn signatures() {
@@ -282,6 +302,18 @@ mod tests {
         assert_eq!(data.has_feature("hv-relaxed"), Ok(true));
         assert_eq!(data.has_feature("lm"), Ok(false));
         assert!(data.has_feature("nothing").is_err());
+    }
+
+    #[test]
+    fn feature_words() {
+        let words = json!([
+            {"cpuid-register": "ECX", "cpuid-input-eax": 1, "features": 32},
+            {"cpuid-register": "EBX", "cpuid-input-eax": 7, "cpuid-input-ecx": 0, "features": 0},
+        ]);
+        let data = CpuData::from_feature_words(&words).unwrap();
+        assert_eq!(data.has_feature("vmx"), Ok(true));
+        assert_eq!(data.leaves.len(), 1);
+        assert!(CpuData::from_feature_words(&json!([{"cpuid-register": "XYZ"}])).is_err());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::features::FeatureSet;
 use super::internal;
 use super::map::{Map, Model, Vendor};
 use crate::cpu::definition::{Cpu, Fallback, Policy, Side, Signature};
-use crate::cpu::emulator::{EmulatorModel, EmulatorModels};
+use crate::emulator::CpuDefinition;
 
 /// What the disabled features of a candidate weigh: the first this much, each further one more
 /// than the one before.
@@ -54,10 +54,11 @@ struct Candidate<'m> {
 }
 
 impl<'m> Candidate<'m> {
-    fn new(facts: &Facts, model: &'m Model, emulator: Option<&EmulatorModel>, side: Side) -> Self {
+    fn new(facts: &Facts, model: &'m Model, emulator: Option<&CpuDefinition>, side: Side) -> Self {
         let more = facts.features - model.features;
         let blockers = emulator.map_or(&[][..], |emulator| &emulator.blockers);
-        let blocked: FeatureSet = blockers.iter().filter_map(|name| Map::get().feature(name)).collect();
+        let blocked: FeatureSet =
+            blockers.iter().filter_map(|name| Map::get().feature_in_qemu(name)).collect();
         let less = (model.features - facts.features) | (blocked - more);
         let removed = match side {
             Side::Guest => model.removed - more - less,
@@ -106,14 +107,14 @@ impl<'m> Candidate<'m> {
 pub(super) fn decode(
     cpu: &mut Cpu,
     facts: Facts,
-    models: Option<&EmulatorModels>,
+    models: Option<&[CpuDefinition]>,
     preferred: &[&str],
     migratable: bool,
 ) -> Result<()> {
     let facts = facts.without_broken_tsx();
     let mut best: Option<Candidate<'_>> = None;
     for model in Map::get().models.iter().rev() {
-        let emulator = models.and_then(|models| models.get(model.name));
+        let emulator = models.and_then(|models| models.iter().find(|known| known.name == model.name));
         let is_the_preferred = preferred == [model.name];
         if models.is_some() && emulator.is_none() {
             if is_the_preferred && cpu.fallback != Fallback::Allow {

@@ -125,6 +125,11 @@ impl Map {
         self.feature(name).or_else(|| self.by_alias.get(name).copied())
     }
 
+    /// The feature that QEMU calls so.
+    pub(super) fn feature_in_qemu(&self, name: &str) -> Option<usize> {
+        self.feature(self.from_qemu(name).unwrap_or(name))
+    }
+
     /// Our name of a feature that QEMU calls otherwise.
     pub(super) fn from_qemu(&self, name: &str) -> Option<&'static str> {
         let mut names = self.qemu_names.iter().chain(&HYPERVISOR_NAMES);

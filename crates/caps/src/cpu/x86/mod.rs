@@ -16,9 +16,9 @@ pub use live::update_live;
 use ostler_base::{Arch, Code, Error, Origin, Result};
 
 use super::definition::{Cpu, Match, Mode, Policy, Side};
-use super::emulator::EmulatorModels;
 use super::family::{Family, Limits, unknown_host_model};
 use super::{Comparison, unknown_feature, unknown_model};
+use crate::emulator::CpuDefinition;
 use decode::Facts;
 use features::FeatureSet;
 use map::{Map, Model};
@@ -70,7 +70,7 @@ impl Family for X86 {
         Ok(())
     }
 
-    fn translate(&self, cpu: &mut Cpu, models: &EmulatorModels) -> Result<()> {
+    fn translate(&self, cpu: &mut Cpu, models: &[CpuDefinition]) -> Result<()> {
         let model = model_named(cpu)?;
         let facts = Facts {
             features: all_features(cpu)?,
@@ -134,7 +134,7 @@ impl Family for X86 {
 /// nearest model, with features more and features less; of a host's, features more only.
 ///
 /// With `models` only these come into question, and what keeps one from running is taken out.
-pub fn decode(cpu: &mut Cpu, data: &CpuData, models: Option<&EmulatorModels>) -> Result<()> {
+pub fn decode(cpu: &mut Cpu, data: &CpuData, models: Option<&[CpuDefinition]>) -> Result<()> {
     decode::decode(cpu, Facts::of(data), models, &[], false)
 }
 
