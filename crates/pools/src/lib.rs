@@ -1,3 +1,16 @@
 //! Networks, storage, secrets, filters, node devices, interfaces: models and plans.
 //!
 //! Owns: their documents and what has to be done for them, as data. Never: does it.
+
+mod command;
+mod metadata;
+pub mod network;
+mod pci;
+mod read;
+mod write;
+
+pub use command::Command;
+pub use metadata::Metadata;
+pub use pci::PciAddress;
+pub use read::{ReadMode, Schema};
+pub use write::WriteMode;

@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod domain;
+mod network;
 
 use ostler_base::Result;
 
@@ -17,4 +18,9 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("capabilities", capabilities::capabilities),
     ("guest-caps", capabilities::guest_caps),
     ("host-caps", capabilities::host_caps),
+    ("network-conf", network::conf),
+    ("network-firewall", network::firewall),
+    ("network-port", network::port),
+    ("network-update", network::update),
+    ("network-xml", network::xml),
 ];
