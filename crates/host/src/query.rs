@@ -1,0 +1,172 @@
+//! Answers the questions of planners.
+//!
+//! Owns: looking. Never: changes anything, or keeps an answer for later.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use ostler_base::{Error, Json, Result};
+use ostler_plan::{Answer, Facts, FileKind, Query};
+use rustix::fs::Access;
+
+use crate::{failed, sys};
+
+/// Answers questions.
+#[derive(Debug, Default)]
+pub struct Asker {
+    /// Ports that are promised to somebody already. Those given out here are added.
+    pub taken: BTreeSet<u16>,
+}
+
+impl Asker {
+    /// Looks at the host for each question.
+    pub fn answer(&mut self, questions: &[Query]) -> Result<Facts> {
+        let mut facts = Facts::default();
+        for question in questions {
+            facts.add(question.clone(), self.one(question)?);
+        }
+        Ok(facts)
+    }
+
+    fn one(&mut self, question: &Query) -> Result<Answer> {
+        Ok(match question {
+            Query::Stat(path) => Answer::Kind(kind(path)?),
+            Query::Program(name) => Answer::Path(find_program(name)),
+            Query::SwtpmVersions => Answer::Words(match find_program("swtpm_setup") {
+                Some(program) => versions(&features(&program)),
+                None => Vec::new(),
+            }),
+            Query::ProgramFeatures(program) => {
+                Answer::Words(find_program(program).map(|program| features(&program)).unwrap_or_default())
+            }
+            Query::FreePort(purpose, first, last) => Answer::Port(self.port(purpose, *first, *last)?),
+        })
+    }
+
+    fn port(&mut self, purpose: &str, first: u16, last: u16) -> Result<u16> {
+        let free = (first..=last).find(|port| !self.taken.contains(port) && is_free(*port));
+        let port = free.ok_or_else(|| {
+            Error::internal(format!("Unable to find an unused port in range '{purpose}' ({first}-{last})"))
+        })?;
+        self.taken.insert(port);
+        Ok(port)
+    }
+}
+
+/// What is at a path, behind a link as well. What cannot be looked at is an error, not absent.
+fn kind(path: &Path) -> Result<FileKind> {
+    let found = match fs::metadata(path) {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(FileKind::Absent);
+        }
+        Err(error) => return Err(failed(format_args!("cannot access '{}'", path.display()), error)),
+    };
+    let kinds = [
+        (found.is_file(), FileKind::File),
+        (found.is_dir(), FileKind::Directory),
+        (found.is_block_device(), FileKind::Block),
+        (found.is_char_device(), FileKind::Character),
+    ];
+    Ok(kinds.into_iter().find(|(is, _)| *is).map_or(FileKind::Other, |(_, kind)| kind))
+}
+
+/// A program by its name in `PATH`, or by its absolute path.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    let runs = |path: &PathBuf| path.is_file() && rustix::fs::access(path, Access::EXEC_OK).is_ok();
+    if name.contains('/') {
+        return Some(PathBuf::from(name)).filter(|path| path.is_absolute()).filter(runs);
+    }
+    env::split_paths(&env::var_os("PATH")?)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(name))
+        .find(runs)
+}
+
+/// What a helper says about itself; nothing where it cannot.
+fn features(program: &Path) -> Vec<String> {
+    sys::keep_descriptors();
+    let output =
+        Command::new(program).arg("--print-capabilities").stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let text = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+    let said = text.and_then(|text| String::from_utf8(text).ok()).and_then(|text| text.parse::<Json>().ok());
+    let list = said.as_ref().and_then(|said| said.get("features")).and_then(Json::as_array);
+    list.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect()
+}
+
+/// The versions among the features. A program that names none is of a time when it could do both.
+fn versions(features: &[String]) -> Vec<String> {
+    let named: Vec<_> =
+        features.iter().filter_map(|word| word.strip_prefix("tpm-")).map(str::to_owned).collect();
+    if named.is_empty() { vec!["1.2".to_owned(), "2.0".to_owned()] } else { named }
+}
+
+/// Whether nobody listens there, on either family; a host without one of them has nobody there.
+fn is_free(port: u16) -> bool {
+    let addresses: [SocketAddr; 2] =
+        [(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()];
+    addresses.into_iter().all(|address| match TcpListener::bind(address) {
+        Ok(_) => true,
+        Err(error) => {
+            matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+                || error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::tests::Scratch;
+
+    #[test]
+    fn what_is_at_a_path() {
+        let scratch = Scratch::new();
+        let file = scratch.0.join("f");
+        fs::write(&file, "").unwrap();
+        let expected = [
+            (scratch.0.clone(), FileKind::Directory),
+            (file.clone(), FileKind::File),
+            (file.join("below"), FileKind::Absent),
+            (scratch.0.join("no"), FileKind::Absent),
+            ("/dev/null".into(), FileKind::Character),
+        ];
+        let questions: Vec<_> = expected.iter().map(|(path, _)| Query::Stat(path.clone())).collect();
+        let facts = Asker::default().answer(&questions).unwrap();
+        for (path, kind) in expected {
+            assert_eq!(facts.kind(&path).unwrap(), kind, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn programs_and_ports() {
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        let used = listener.local_addr().unwrap().port();
+        let questions =
+            ["sh", "/bin/sh", "sh/../x", "no-such-program"].map(|name| Query::Program(name.to_owned()));
+        let mut asker = Asker::default();
+        let facts = asker.answer(&questions).unwrap();
+        let found = |name: &str| facts.program(name).unwrap().is_some();
+        assert_eq!(["sh", "/bin/sh", "sh/../x", "no-such-program"].map(found), [true, true, false, false]);
+        assert!(asker.answer(&[Query::FreePort("vnc".into(), used, used)]).is_err());
+        drop(listener);
+        let question = Query::FreePort("vnc".into(), used, used);
+        assert_eq!(asker.answer(std::slice::from_ref(&question)).unwrap().port(&question).unwrap(), used);
+        assert!(asker.answer(&[question]).is_err(), "given out once");
+    }
+
+    #[test]
+    fn helpers_that_say_nothing_have_no_features() {
+        let question = Query::ProgramFeatures("/bin/false".into());
+        let facts = Asker::default().answer(std::slice::from_ref(&question)).unwrap();
+        assert!(facts.words(&question).unwrap().is_empty());
+        assert_eq!(versions(&["tpm-2.0".into(), "cmdarg-x".into()]), ["2.0"]);
+        assert_eq!(versions(&[]), ["1.2", "2.0"]);
+    }
+}

@@ -1,0 +1,42 @@
+//! The only place that may use `unsafe`: what the safe libraries do not offer.
+//!
+//! Each function here is safe to call with any argument; each block says why.
+#![expect(unsafe_code, reason = "two system interfaces have no safe form; see each block")]
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A descriptor that can be waited for until it is readable, without a thread. Cannot be read from.
+#[derive(Debug)]
+pub struct Readable(AsyncFd<OwnedFd>);
+
+impl Readable {
+    /// Registers a descriptor. Fails for one that cannot be waited for (a regular file). Needs a running tokio.
+    pub fn new(fd: OwnedFd) -> io::Result<Self> {
+        // SAFETY: an `OwnedFd` is open and names the same description until it is dropped, and this type never
+        // hands it out for exchange.
+        let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+        registered.map(Readable).map_err(|error| error.into_parts().1)
+    }
+
+    /// Waits until it is readable; stays so for everybody who waits.
+    pub async fn ready(&self) -> io::Result<()> {
+        self.0.readable().await?.retain_ready();
+        Ok(())
+    }
+}
+
+/// Keeps every descriptor but the standard ones to this process when it starts another. One system call. Kernels
+/// before 5.11 do not have it: the launcher refuses what got through.
+pub(crate) fn keep_descriptors() {
+    let flags = libc::CLOSE_RANGE_CLOEXEC;
+    // SAFETY: takes no pointers, and the flag only sets close-on-exec: no descriptor is closed or changes its meaning
+    // in this process.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, flags) };
+    if result != 0 {
+        tracing::debug!(error = %io::Error::last_os_error(), "cannot set close-on-exec on all descriptors");
+    }
+}
