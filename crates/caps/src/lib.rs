@@ -8,4 +8,5 @@ pub mod domcaps;
 pub mod emulator;
 pub mod guest_caps;
 pub mod host_caps;
+pub mod replies;
 pub mod schema;
