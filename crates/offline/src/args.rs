@@ -12,17 +12,20 @@ pub struct Args {
 }
 
 impl Args {
-    /// Splits arguments into options and inputs. Every option has a value.
+    /// Splits arguments into options and inputs. Every option has a value; that of one which another
+    /// follows is empty.
     pub fn parse(arguments: &[String]) -> Result<Self> {
         let mut args = Args::default();
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             match argument.strip_prefix("--") {
                 Some(name) => {
-                    let value = rest
-                        .next()
-                        .ok_or_else(|| Error::invalid_arg(format!("option --{name} needs a value")))?;
-                    args.options.push((name.to_owned(), value.clone()));
+                    let value = match rest.as_slice() {
+                        [] => return Err(Error::invalid_arg(format!("option --{name} needs a value"))),
+                        [next, ..] if next.starts_with("--") => String::new(),
+                        _ => rest.next().cloned().unwrap_or_default(),
+                    };
+                    args.options.push((name.to_owned(), value));
                 }
                 None => args.inputs.push(argument.clone()),
             }

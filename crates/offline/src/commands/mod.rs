@@ -1,8 +1,10 @@
 //! One file per topic; a command is a line of this table.
 
 mod capabilities;
-mod domain;
+mod cpu;
 mod network;
+mod domain;
+mod monitor;
 
 use ostler_base::Result;
 
@@ -16,6 +18,21 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("argv", domain::argv),
     ("domxml", domain::domxml),
     ("capabilities", capabilities::capabilities),
+    ("domcaps", capabilities::domcaps),
+    ("cpu-baseline", cpu::baseline),
+    ("cpu-compare", cpu::compare),
+    ("cpu-decode", cpu::decode),
+    ("cpu-from-qmp", cpu::from_qmp),
+    ("cpu-guest", cpu::guest),
+    ("cpu-has-feature", cpu::has_feature),
+    ("cpu-signature", cpu::signature),
+    ("cpu-update", cpu::update),
+    ("cpu-validate-features", cpu::validate_features),
+    ("qmp-cpu-info", monitor::cpu_info),
+    ("qmp-cpu-data", monitor::cpu_data),
+    ("qmp-jobs", monitor::jobs),
+    ("qapi-query", monitor::qapi_query),
+    ("qapi-validate", monitor::qapi_validate),
     ("guest-caps", capabilities::guest_caps),
     ("host-caps", capabilities::host_caps),
     ("network-conf", network::conf),
