@@ -11,29 +11,43 @@ use super::types::{
     Usable,
 };
 use super::{Emulator, Flag};
+use crate::cpu::CpuData;
 
 /// What a cache file was made from; it is stale once one of these differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stamps {
     /// Change time of the emulator's binary, in seconds since the epoch.
     pub emulator_ctime: u64,
+    /// Modification time of the directory of the emulator's modules, likewise; `None` where there
+    /// is no such directory.
+    pub modules_mtime: Option<u64>,
     /// Change time of the daemon's binary, in seconds since the epoch.
     pub own_ctime: u64,
     /// Version of the daemon, `major * 1000000 + minor * 1000 + micro`.
     pub own_version: u64,
+    /// What the host's CPU calls itself; with KVM only, as the next two.
+    pub host_cpu: Option<String>,
+    /// The kernel's version.
+    pub kernel_version: Option<String>,
+    /// What the kernel lets guests have of an x86 CPU.
+    pub cpu_data: Option<CpuData>,
 }
 
 /// The document for an emulator.
-pub fn write(emulator: &Emulator, stamps: Stamps) -> String {
+pub fn write(emulator: &Emulator, stamps: &Stamps) -> String {
     let mut root = El::new("qemuCaps");
     root.push_text("emulator", Some(&emulator.path));
     root.push_text("qemuctime", Some(stamps.emulator_ctime));
+    root.push_text("qemumoddirmtime", stamps.modules_mtime);
     root.push_text("selfctime", Some(stamps.own_ctime));
     root.push_text("selfvers", Some(stamps.own_version));
     root.extend(emulator.flags.iter().map(|flag| El::new("flag").attr("name", flag.name())));
     root.push_text("version", Some(emulator.version));
     root.push_text("microcodeVersion", Some(emulator.microcode));
+    root.push_text("hostCPUSignature", stamps.host_cpu.as_ref());
     root.push_text("package", Some(&emulator.package));
+    root.push_text("kernelVersion", stamps.kernel_version.as_ref());
+    root.extend(stamps.cpu_data.iter().map(CpuData::format));
     root.push_text("arch", Some(emulator.arch));
     for (_, accelerator) in Accelerator::WORDS {
         let with = emulator.with(*accelerator);
@@ -157,11 +171,7 @@ pub fn read(text: &str) -> Result<(Emulator, Stamps)> {
     if root.name() != "qemuCaps" {
         return Err(broken("the root element"));
     }
-    let stamps = Stamps {
-        emulator_ctime: number(&root, "qemuctime")?,
-        own_ctime: number(&root, "selfctime")?,
-        own_version: number(&root, "selfvers")?,
-    };
+    let stamps = read_stamps(&root)?;
     let mut emulator = Emulator::unknown(root.child_text("emulator").unwrap_or_default());
     for el in root.children("flag") {
         let name = el.require("name")?;
@@ -186,6 +196,19 @@ pub fn read(text: &str) -> Result<(Emulator, Stamps)> {
         emulator.enlightenments = Some(all);
     }
     Ok((emulator, stamps))
+}
+
+fn read_stamps(root: &Element<'_>) -> Result<Stamps> {
+    let directory = root.child("qemumoddirmtime").map(|_| number(root, "qemumoddirmtime"));
+    Ok(Stamps {
+        emulator_ctime: number(root, "qemuctime")?,
+        modules_mtime: directory.transpose()?,
+        own_ctime: number(root, "selfctime")?,
+        own_version: number(root, "selfvers")?,
+        host_cpu: root.child_text("hostCPUSignature"),
+        kernel_version: root.child_text("kernelVersion"),
+        cpu_data: root.child("cpudata").map(CpuData::parse).transpose()?,
+    })
 }
 
 fn broken(what: &str) -> Error {

@@ -17,7 +17,7 @@ pub(crate) fn capabilities(args: &Args, kept: &mut Kept) -> Result<String> {
     args.only(&["flag"])?;
     args.only_flags(&["microcode=", "hvf"])?;
     let emulator = recordings::derived(args.input(0)?, recordings::host(args)?, kept)?;
-    Ok(cache::write(&emulator, cache::Stamps::default()))
+    Ok(cache::write(&emulator, &cache::Stamps::default()))
 }
 
 /// `guest-caps --caps-xml FILE`: what kinds of guests the emulator of a capability cache can run.

@@ -1,28 +1,19 @@
 //! The probe, the flag tables and the cache against recordings and facts of the reference. Skipped
 //! where these are absent.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs::read_to_string;
-use std::path::PathBuf;
 
 use ostler_base::Json;
 use ostler_base::json::json;
+use ostler_caps::cpu::CpuData;
 use ostler_caps::emulator::cache::{self, Stamps};
 use ostler_caps::emulator::rules::{self, Rule};
 use ostler_caps::emulator::{
     Accelerator, Emulator, Flag, ProbeHost, Prober, Question, Recording, Reply, Step,
 };
 
-/// A folder of the shared material; `None`, and a word about it, where it is absent.
-fn shared(folder: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(folder);
-    if path.is_dir() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED: {} is absent", path.display());
-    None
-}
+use crate::shared;
 
 /// Name, recording and derived form of every recorded emulator.
 fn recordings() -> Vec<(String, String, String)> {
@@ -56,7 +47,7 @@ fn recordings_show_what_the_reference_derives() {
         let flags = |e: &Emulator| e.flags.iter().map(Flag::name).collect::<Vec<_>>();
         assert_eq!(flags(&found), flags(&expected), "{name}");
         assert!(found == expected, "{name}: more than flags differ");
-        let (again, _) = cache::read(&cache::write(&found, stamps)).unwrap();
+        let (again, _) = cache::read(&cache::write(&found, &stamps)).unwrap();
         assert!(again == found, "{name}: the cache does not keep everything");
     }
 }
@@ -190,6 +181,24 @@ fn broken_recordings_are_errors() {
         assert!(Recording::read(text).is_err(), "{text}");
     }
     assert!(Recording::read("").unwrap().probe("/q", ProbeHost::default()).is_err());
+}
+
+#[test]
+fn stamps_are_kept() {
+    let mut cpu_data = CpuData::default();
+    cpu_data.add_cpuid(1, 0, [1, 2, 3, 4]);
+    let stamps = Stamps {
+        emulator_ctime: 1,
+        modules_mtime: Some(2),
+        own_ctime: 3,
+        own_version: 4,
+        host_cpu: Some("AuthenticAMD, AMD EPYC".to_owned()),
+        kernel_version: Some("6.1 #1".to_owned()),
+        cpu_data: Some(cpu_data),
+    };
+    let emulator = probe_minimal(minimal).unwrap();
+    let (again, read) = cache::read(&cache::write(&emulator, &stamps)).unwrap();
+    assert_eq!((again, read), (emulator, stamps));
 }
 
 #[test]
