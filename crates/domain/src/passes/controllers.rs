@@ -1,34 +1,38 @@
 //! Controllers that devices need, their numbers, and the places of disks on them. Serial ports
 //! and the consoles that they are.
 
-use ostler_base::{Arch, Result, refuse};
+use ostler_base::{Result, refuse};
 use ostler_vocab::address::Address;
 
 use crate::devices::Device;
 use crate::devices::controller::{Controller, ControllerType};
-use crate::devices::serial::{Console, ConsoleTarget};
+use crate::devices::console::{Console, ConsoleTarget};
 use crate::{Draft, Setting};
 
-/// On x86 the first console and the first serial port are one: whichever is missing is made of the
-/// other.
+/// The first console and the first serial port are one: whichever is missing is made of the other.
 pub(super) fn consoles(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
-    if !draft.head.os.arch.is_some_and(Arch::is_x86) {
-        return Ok(());
-    }
     let head = &draft.head;
     let devices = &mut draft.devices;
-    let wants_serial = |c: &Console| matches!(c.target, None | Some(ConsoleTarget::Serial));
+    let wants_serial = |c: &Console| c.target == Some(ConsoleTarget::Serial);
     match (devices.consoles.first_mut(), devices.serials.is_empty()) {
         (Some(console), true) if wants_serial(console) => {
             let mut serial = console.to_serial();
             serial.complete(head, setting)?;
             devices.serials.push(serial);
         }
-        (None, false) => devices.consoles.push(Console::of(&devices.serials[0])),
+        (None, false) if devices.serials[0].can_be_console() => {
+            devices.consoles.push(Console::of(&devices.serials[0]));
+        }
         _ => {}
     }
     for (nth, serial) in devices.serials.iter_mut().enumerate() {
         serial.port.get_or_insert(u32::try_from(nth).unwrap_or(u32::MAX));
+    }
+    for (nth, parallel) in devices.parallels.iter_mut().enumerate() {
+        parallel.port.get_or_insert(u32::try_from(nth).unwrap_or(u32::MAX));
+    }
+    for (nth, console) in devices.consoles.iter_mut().enumerate() {
+        console.port.get_or_insert(u32::try_from(nth).unwrap_or(u32::MAX));
     }
     if let (Some(console), Some(serial)) = (devices.consoles.first_mut(), devices.serials.first())
         && wants_serial(console)

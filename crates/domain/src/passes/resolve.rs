@@ -68,6 +68,11 @@ pub(super) fn cpu(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
         .machine
         .as_deref()
         .and_then(|machine| setting.emulator?.default_cpu(accelerator, machine));
+    if let Some(cpu) =
+        draft.head.cpu.as_mut().filter(|cpu| cpu.mode != CpuMode::Custom || cpu.model.is_some())
+    {
+        cpu.default_check(accelerator == Accelerator::Tcg);
+    }
     let Some(model) = model else { return Ok(()) };
     match &mut draft.head.cpu {
         None => draft.head.cpu = Some(Cpu::plain(model)),

@@ -104,7 +104,7 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
         master_key_part(draft, setting),
     ]);
     machine_parts(build);
-    if let Some(option) = head.cpu.as_ref().and_then(crate::sections::cpu::Cpu::option) {
+    if let Some(option) = head.cpu.as_ref().and_then(|cpu| cpu.option(&head.features)) {
         build.parts.push(Part::plain("-cpu", option));
     }
     let ram_id = ram_id(draft, setting);
@@ -127,6 +127,7 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
     for device in draft.devices.in_argv_order() {
         device.parts(build)?;
     }
+    head.features.parts(&mut build.parts);
     if setting.config.seccomp_sandbox && setting.has(Flag::SeccompSandbox) {
         let deny = ["obsolete", "elevateprivileges", "spawn", "resourcecontrol"];
         let sandbox =
@@ -169,10 +170,12 @@ fn machine_parts(build: &mut Build<'_>) {
     props.set_opt("hpet", head.clock.hpet());
     let acpi = setting.emulator.and_then(|e| e.machine(accelerator, &name)).and_then(|m| m.acpi);
     if acpi.unwrap_or(head.os.arch.is_some_and(ostler_base::Arch::is_x86)) {
-        props.set("acpi", head.features.acpi);
+        props.set("acpi", head.features.acpi());
     }
     build.parts.push(Part::options("-machine", Some("type"), props));
-    build.parts.push(Part::plain("-accel", accel_name(accelerator)));
+    let mut accel = Props::new().with("accel", accel_name(accelerator));
+    head.features.accel_props(&mut accel);
+    build.parts.push(Part::options("-accel", Some("accel"), accel));
 }
 
 fn accel_name(accelerator: Accelerator) -> &'static str {

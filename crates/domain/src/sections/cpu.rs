@@ -3,6 +3,8 @@
 use ostler_base::{Error, Result, words};
 use ostler_xml::{El, Element};
 
+use super::features::Features;
+
 words! {
     /// `<cpu mode='…'>`
     pub CpuMode { Custom = "custom", HostModel = "host-model", HostPassthrough = "host-passthrough", Maximum = "maximum" }
@@ -144,6 +146,16 @@ impl Cpu {
         el
     }
 
+    /// How far the model is compared with the host, where the definition does not say.
+    pub(crate) fn default_check(&mut self, translated: bool) {
+        let bare = self.mode == CpuMode::Custom && self.model.is_none();
+        self.check.get_or_insert(match self.mode {
+            CpuMode::HostPassthrough | CpuMode::Maximum => CpuCheck::None,
+            CpuMode::Custom if bare || translated => CpuCheck::None,
+            CpuMode::Custom | CpuMode::HostModel => CpuCheck::Partial,
+        });
+    }
+
     pub(crate) fn validate(&self, vcpus: u32) -> Result<()> {
         match self.topology.as_ref().map(Topology::total) {
             Some(total) if total != Some(vcpus) => {
@@ -154,7 +166,7 @@ impl Cpu {
     }
 
     /// The value of `-cpu`.
-    pub(crate) fn option(&self) -> Option<String> {
+    pub(crate) fn option(&self, features: &Features) -> Option<String> {
         let mut words = vec![match self.mode {
             CpuMode::HostPassthrough | CpuMode::HostModel => "host".to_owned(),
             CpuMode::Maximum => "max".to_owned(),
@@ -170,6 +182,7 @@ impl Cpu {
                 Policy::Optional => {}
             }
         }
+        features.cpu_words(&mut words);
         Some(words.join(","))
     }
 }
