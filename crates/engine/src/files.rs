@@ -1,13 +1,15 @@
 //! The files of guests: definitions with their header, status files.
 //!
-//! Owns: their form, and how they are replaced whole or not at all. Never: decides when.
+//! Owns: their form. Never: decides when they are written.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use ostler_base::{Error, Result, Uuid};
+use ostler_host::fs as host;
+pub use ostler_host::fs::{Durability, remove_file as remove};
 use ostler_xml::{Document, El};
 
 use crate::domain::status::Status;
@@ -20,15 +22,6 @@ const UNSAFE: &[char] = &[
     '\r', '\t', '\n', ' ', '!', '"', '#', '$', '&', '\'', '(', ')', '*', ';', '<', '>', '?', '[', '\\', ']',
     '^', '`', '{', '|', '}', '~',
 ];
-
-/// Whether a replaced file must survive a loss of power.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// It must.
-    Synced,
-    /// It need not: what it tells about ends with the power too.
-    Volatile,
-}
 
 /// The header that tells not to edit a file, then `content`.
 pub fn with_header(name: &str, uuid: Uuid, content: &str) -> String {
@@ -44,37 +37,15 @@ pub fn with_header(name: &str, uuid: Uuid, content: &str) -> String {
 
 /// Replaces a file whole or not at all, readable by the owner only.
 pub fn replace(path: &Path, content: &str, durability: Durability) -> Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let write = || -> io::Result<()> {
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(content.as_bytes())?;
-        if durability == Durability::Synced {
-            file.sync_data()?;
-        }
-        fs::rename(&beside, path)
-    };
-    write().map_err(|error| failed("cannot write", path, &error))
+    host::write_atomic(path, content.as_bytes(), 0o600, None, durability)
 }
 
 /// Reads a file; `None` where there is none.
 pub fn read(path: &Path) -> Result<Option<String>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed("cannot open", path, &error)),
-    };
-    let mut text = String::new();
-    let read = file.take(MAX_FILE).read_to_string(&mut text);
-    read.map_err(|error| failed("cannot read", path, &error))?;
-    Ok(Some(text))
-}
-
-/// Removes a file; none there is no error.
-pub fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("cannot remove", path, &error)),
-        _ => Ok(()),
+    match host::read_bounded(path, MAX_FILE) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("cannot read", path, &error)),
     }
 }
 
@@ -218,7 +189,7 @@ mod tests {
         make_directory(&root, 0o700).unwrap();
         let path = root.join("a.xml");
         replace(&path, "one", Durability::Volatile).unwrap();
-        replace(&path, "two", Durability::Synced).unwrap();
+        replace(&path, "two", Durability::Durable).unwrap();
         assert_eq!(read(&path).unwrap().as_deref(), Some("two"));
         assert_eq!(xml_stems(&root).unwrap(), ["a"]);
         remove(&path).unwrap();

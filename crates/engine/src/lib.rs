@@ -4,8 +4,20 @@
 //! a wire or a procedure.
 
 pub mod domain;
+pub mod emulators;
+mod engine;
 pub mod events;
 pub mod files;
+pub mod log;
+pub mod ops;
 pub mod paths;
+mod recover;
+pub mod registry;
 
+pub use domain::{Guest, View};
+pub use engine::{Engine, Setup};
+pub use ops::define::Strictness;
+pub use ops::start::Processors;
+pub use ops::stop::Manner;
 pub use paths::Paths;
+pub use registry::Registry;

@@ -5,26 +5,36 @@
 
 use std::path::{Path, PathBuf};
 
-/// The paths of one instance of the daemon, all below one root.
+/// The directories of one instance of the daemon, each the reference's `libvirt` one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    root: PathBuf,
+    /// Configuration: `/etc/libvirt`.
+    pub etc: PathBuf,
+    /// What ends with the power: `/run/libvirt`.
+    pub run: PathBuf,
+    /// State that outlives a boot: `/var/lib/libvirt`.
+    pub lib: PathBuf,
+    /// Logs: `/var/log/libvirt`.
+    pub log: PathBuf,
+    /// What can be found out again: `/var/cache/libvirt`.
+    pub cache: PathBuf,
 }
 
 impl Paths {
-    /// The paths of an instance below `root`; `/` is the system's own.
-    pub fn new(root: impl Into<PathBuf>) -> Self {
-        Paths { root: root.into() }
-    }
-
-    /// The root.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// The system's layout below a root; `/` is the system itself.
+    pub fn below(root: &Path) -> Self {
+        Paths {
+            etc: root.join("etc/libvirt"),
+            run: root.join("run/libvirt"),
+            lib: root.join("var/lib/libvirt"),
+            log: root.join("var/log/libvirt"),
+            cache: root.join("var/cache/libvirt"),
+        }
     }
 
     /// The directory of persistent definitions.
     pub fn definitions(&self) -> PathBuf {
-        self.root.join("etc/libvirt/qemu")
+        self.etc.join("qemu")
     }
 
     /// The persistent definition of a guest.
@@ -43,38 +53,38 @@ impl Paths {
     }
 
     /// The directory of what is known of running guests.
-    pub fn run(&self) -> PathBuf {
-        self.root.join("run/libvirt/qemu")
+    pub fn runs(&self) -> PathBuf {
+        self.run.join("qemu")
     }
 
     /// The status file of a running guest.
     pub fn status(&self, name: &str) -> PathBuf {
-        self.run().join(format!("{name}.xml"))
+        self.runs().join(format!("{name}.xml"))
     }
 
     /// The file with the process number of a running guest's emulator.
     pub fn pid(&self, name: &str) -> PathBuf {
-        self.run().join(format!("{name}.pid"))
+        self.runs().join(format!("{name}.pid"))
     }
 
     /// The directory of state that outlives a boot: sockets, saved guests, NVRAM.
     pub fn state(&self) -> PathBuf {
-        self.root.join("var/lib/libvirt/qemu")
+        self.lib.join("qemu")
     }
 
     /// The directory of logs.
     pub fn logs(&self) -> PathBuf {
-        self.root.join("var/log/libvirt/qemu")
+        self.log.join("qemu")
     }
 
     /// The log of a guest's emulator.
-    pub fn log(&self, name: &str) -> PathBuf {
+    pub fn log_of(&self, name: &str) -> PathBuf {
         self.logs().join(format!("{name}.log"))
     }
 
     /// The directory of what can be found out again.
-    pub fn cache(&self) -> PathBuf {
-        self.root.join("var/cache/libvirt/qemu")
+    pub fn probes(&self) -> PathBuf {
+        self.cache.join("qemu")
     }
 
     /// Every directory that has to exist before guests can, with its permission bits.
@@ -82,10 +92,10 @@ impl Paths {
         [
             (self.definitions(), 0o700),
             (self.autostarts(), 0o700),
-            (self.run(), 0o755),
+            (self.runs(), 0o755),
             (self.state(), 0o751),
             (self.logs(), 0o755),
-            (self.cache(), 0o750),
+            (self.probes(), 0o750),
         ]
     }
 }
@@ -101,13 +111,13 @@ mod tests {
 
     #[test]
     fn all_below_the_root() {
-        let paths = Paths::new("/tmp/r");
+        let paths = Paths::below(Path::new("/tmp/r"));
         assert_eq!(paths.definition("a"), Path::new("/tmp/r/etc/libvirt/qemu/a.xml"));
         assert_eq!(paths.autostart("a"), Path::new("/tmp/r/etc/libvirt/qemu/autostart/a.xml"));
         assert_eq!(paths.status("a"), Path::new("/tmp/r/run/libvirt/qemu/a.xml"));
         assert_eq!(paths.pid("a"), Path::new("/tmp/r/run/libvirt/qemu/a.pid"));
-        assert_eq!(paths.log("a"), Path::new("/tmp/r/var/log/libvirt/qemu/a.log"));
-        assert!(paths.directories().iter().all(|(path, _)| path.starts_with(paths.root())));
+        assert_eq!(paths.log_of("a"), Path::new("/tmp/r/var/log/libvirt/qemu/a.log"));
+        assert!(paths.directories().iter().all(|(path, _)| path.starts_with("/tmp/r")));
     }
 
     #[test]

@@ -12,6 +12,8 @@
 //!                    PmSuspended
 //! ```
 
+use ostler_domain::Domain;
+use ostler_domain::sections::lifecycle::{CrashAction, EndAction};
 use ostler_qmp::EventKind;
 
 use super::status::{Crashed, Paused, Running, Shutdown, Shutoff, Status};
@@ -76,6 +78,22 @@ impl Run {
             rebooting: false,
             ending: None,
         }
+    }
+
+    /// The same, with what its definition wants when it ends.
+    pub fn of(domain: &Domain) -> Self {
+        let lifecycle = &domain.head.lifecycle;
+        let on_shutdown = match lifecycle.on_poweroff {
+            EndAction::Destroy => Wish::Destroy,
+            EndAction::Restart | EndAction::RenameRestart => Wish::Restart,
+            EndAction::Preserve => Wish::Preserve,
+        };
+        let on_panic = match lifecycle.on_crash {
+            CrashAction::Destroy | CrashAction::CoredumpDestroy => Wish::Destroy,
+            CrashAction::Restart | CrashAction::RenameRestart | CrashAction::CoredumpRestart => Wish::Restart,
+            CrashAction::Preserve => Wish::Preserve,
+        };
+        Run { on_shutdown, on_panic, ..Self::starting() }
     }
 
     /// The processors stand still; nothing follows where that was known.

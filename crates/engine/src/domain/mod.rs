@@ -1,8 +1,13 @@
-//! One guest.
+//! One guest: what it is doing, who may do what with it, and what its events mean.
 
+pub(crate) mod actor;
 pub mod admit;
 pub mod events;
+pub mod guest;
 pub mod status;
+pub mod view;
 
 pub use admit::{Gate, Job};
+pub use guest::Guest;
 pub use status::Status;
+pub use view::{Shown, View};

@@ -1,0 +1,108 @@
+//! The task of a running guest: its events and the end of its process.
+//!
+//! Owns: that events are taken in order, and that the end of the process is seen by exactly one.
+//! Never: waits for an operation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ostler_base::Result;
+use ostler_host::{Exit, Process};
+use ostler_qmp::Event;
+use rustix::process::Signal;
+use tokio::sync::{mpsc, watch};
+
+use super::events::{Effect, on_event};
+use super::guest::{Guest, Link};
+use crate::domain::status::Shutoff;
+use crate::engine::Engine;
+use crate::ops;
+
+/// How long the last events of a process that ended are waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Follows a run to its end. `gone` tells when everything of it is cleaned up.
+pub(crate) async fn follow(
+    engine: Engine,
+    guest: Arc<Guest>,
+    link: Link,
+    mut events: mpsc::Receiver<Event>,
+    gone: watch::Sender<bool>,
+) {
+    let mut ended = std::pin::pin!(link.process.ended());
+    loop {
+        tokio::select! {
+            biased;
+            event = events.recv() => match event {
+                Some(event) => take(&engine, &guest, event).await,
+                None => {
+                    report(ended.await);
+                    break;
+                }
+            },
+            exit = &mut ended => {
+                report(exit);
+                let drain = async {
+                    while let Some(event) = events.recv().await {
+                        take(&engine, &guest, event).await;
+                    }
+                };
+                if tokio::time::timeout(LAST_WORDS, drain).await.is_err() {
+                    tracing::warn!(guest = %guest.view().name, "the monitor stays open after its process ended");
+                }
+                break;
+            }
+        }
+    }
+    let why = guest.look(|state| state.run.ending.unwrap_or(Shutoff::Crashed));
+    ops::stop::clean_up(&engine, &guest, why).await;
+    gone.send_replace(true);
+}
+
+fn report(exit: Result<Exit>) {
+    match exit {
+        Ok(exit) => tracing::debug!(?exit, "an emulator ended"),
+        Err(error) => tracing::error!(%error, "an emulator is not followed any more"),
+    }
+}
+
+async fn take(engine: &Engine, guest: &Arc<Guest>, event: Event) {
+    let effects = guest.update(|state| on_event(&mut state.run, event.kind));
+    carry_out(engine, guest, effects).await;
+}
+
+/// Does what must follow, in order.
+pub(crate) async fn carry_out(engine: &Engine, guest: &Arc<Guest>, effects: Vec<Effect>) {
+    for effect in effects {
+        match effect {
+            Effect::Tell(what) => engine.tell(&guest.view(), what),
+            Effect::Persist => engine.persist(guest).await,
+            Effect::Terminate => {
+                if let Ok(link) = guest.link() {
+                    signal(&link.process, Signal::TERM);
+                }
+            }
+            Effect::Restart => {
+                if let Ok(link) = guest.link() {
+                    // On a task of its own: the answers come after events that this one takes.
+                    tokio::spawn(restart(Arc::clone(guest), link));
+                }
+            }
+        }
+    }
+}
+
+/// Sends a signal; that it cannot be sent is logged.
+pub(crate) fn signal(process: &Process, signal: Signal) {
+    if let Err(error) = process.signal(signal) {
+        tracing::warn!(%error, "a process cannot be told");
+    }
+}
+
+async fn restart(guest: Arc<Guest>, link: Link) {
+    let answers = link.monitor.batch(&[("system_reset", None), ("cont", None)]).await;
+    if let Some(error) = answers.into_iter().find_map(Result::err) {
+        tracing::warn!(guest = %guest.view().name, %error, "cannot start the guest anew");
+        signal(&link.process, Signal::TERM);
+    }
+}

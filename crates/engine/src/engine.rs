@@ -1,0 +1,258 @@
+//! The engine: every guest of a host, and what they share.
+//!
+//! Owns: set-up, what is shared by all guests, and telling of events. Never: a step of an operation.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use ostler_base::{Error, MacAddr, Result, Uuid};
+use ostler_caps::emulator::{Emulator, ProbeHost};
+use ostler_domain::{DriverConfig, Entropy, HostFacts, Outline, Setting, WriteMode};
+use tokio::sync::broadcast;
+
+use crate::domain::guest::Lifecycle;
+use crate::domain::view::Definition;
+use crate::domain::{Guest, View};
+use crate::emulators::Emulators;
+use crate::events::{Event, What};
+use crate::files::{self, Durability, Kept};
+use crate::{Paths, Registry};
+
+/// How many events a slow listener may be behind before it misses some.
+const EVENTS_KEPT: usize = 4096;
+
+/// What an engine is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// Where its files lie.
+    pub paths: Paths,
+    /// The host.
+    pub host: HostFacts,
+    /// The driver's configuration.
+    pub config: DriverConfig,
+    /// Directories that emulators are searched for in.
+    pub search: Vec<PathBuf>,
+    /// What probes have to know of the host.
+    pub probe: ProbeHost,
+    /// The program between fork and exec of an emulator.
+    pub launcher: PathBuf,
+}
+
+/// The engine. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Engine(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    paths: Paths,
+    host: HostFacts,
+    config: DriverConfig,
+    emulators: Emulators,
+    launcher: PathBuf,
+    registry: Registry,
+    definitions: tokio::sync::Mutex<()>,
+    events: broadcast::Sender<Event>,
+    next_id: AtomicI32,
+}
+
+/// Identifiers from the kernel's random bytes.
+#[derive(Debug)]
+struct Random;
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    // Up to 256 bytes come whole once the kernel has gathered enough, long before a daemon runs.
+    if let Err(error) = rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty()) {
+        tracing::error!(%error, "the kernel gives no random bytes");
+    }
+    bytes
+}
+
+impl Entropy for Random {
+    fn uuid(&self) -> Uuid {
+        Uuid::from_random(random())
+    }
+
+    fn mac(&self) -> MacAddr {
+        MacAddr::from_random(random())
+    }
+}
+
+/// Runs what may block on a thread of its own.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::internal("a step ended before it was done")),
+    }
+}
+
+impl Engine {
+    /// Makes the directories, reads which guests are defined, and takes over those that run.
+    pub async fn open(setup: Setup) -> Result<Engine> {
+        let engine = Engine(Arc::new(Inner {
+            paths: setup.paths,
+            host: setup.host,
+            config: setup.config,
+            emulators: Emulators::new(setup.search, setup.probe),
+            launcher: setup.launcher,
+            registry: Registry::default(),
+            definitions: tokio::sync::Mutex::default(),
+            events: broadcast::Sender::new(EVENTS_KEPT),
+            next_id: AtomicI32::new(1),
+        }));
+        let loader = engine.clone();
+        blocking(move || loader.load()).await?;
+        engine.recover().await?;
+        Ok(engine)
+    }
+
+    /// Where its files lie.
+    pub fn paths(&self) -> &Paths {
+        &self.0.paths
+    }
+
+    /// The host.
+    pub fn host(&self) -> &HostFacts {
+        &self.0.host
+    }
+
+    /// The driver's configuration.
+    pub fn config(&self) -> &DriverConfig {
+        &self.0.config
+    }
+
+    /// The emulators.
+    pub fn emulators(&self) -> &Emulators {
+        &self.0.emulators
+    }
+
+    /// The guests.
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// The program between fork and exec of an emulator.
+    pub(crate) fn launcher(&self) -> &std::path::Path {
+        &self.0.launcher
+    }
+
+    /// Whose turn it is to change which definitions there are.
+    pub(crate) fn definitions(&self) -> &tokio::sync::Mutex<()> {
+        &self.0.definitions
+    }
+
+    /// What definitions are completed against and plans are made from.
+    pub fn setting<'a>(&'a self, emulator: Option<&'a Emulator>) -> Setting<'a> {
+        Setting { emulator, host: &self.0.host, config: &self.0.config, entropy: &Random }
+    }
+
+    /// From now on, everything that happens.
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.0.events.subscribe()
+    }
+
+    /// Tells everybody who listens.
+    pub(crate) fn tell(&self, view: &View, what: What) {
+        let event = Event { name: view.name.to_string(), uuid: view.uuid, id: view.id, what };
+        // Nobody listens: nobody is told.
+        drop(self.0.events.send(event));
+    }
+
+    /// An id for a run that starts.
+    pub(crate) fn next_id(&self) -> i32 {
+        self.0.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes note that an id is in use.
+    pub(crate) fn uses_id(&self, id: i32) {
+        self.0.next_id.fetch_max(id.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// Writes the status file of a guest as it is now; nothing where it does not run.
+    pub(crate) async fn persist(&self, guest: &Arc<Guest>) {
+        let (engine, guest) = (self.clone(), Arc::clone(guest));
+        let written = blocking(move || engine.write_status(&guest)).await;
+        if let Err(error) = written {
+            tracing::warn!(%error, "cannot keep the state of a guest");
+        }
+    }
+
+    /// The same, on a thread that may block.
+    pub(crate) fn write_status(&self, guest: &Guest) -> Result<()> {
+        // Held until the file is there, so that an older state never replaces a newer one.
+        let _turn = guest.writing();
+        let kept = guest.look(|state| {
+            let process = match &state.lifecycle {
+                Lifecycle::Off => None,
+                Lifecycle::Starting(process) => process.clone(),
+                Lifecycle::Live(link) | Lifecycle::Stopping(link) => Some(Arc::clone(&link.process)),
+            };
+            let live = state.view.live.clone();
+            process.zip(live).map(|(process, live)| (process, live, state.run.status, state.run.rebooting))
+        });
+        let Some((process, live, status, rebooting)) = kept else { return Ok(()) };
+        let domain = live.domain();
+        let kept = Kept {
+            status,
+            pid: process.pid(),
+            start_time: Some(process.start_time()),
+            monitor: self.config().monitor_path(domain.id(), domain.name()),
+            rebooting,
+        };
+        let definition = live.xml(WriteMode { secure: true, ..WriteMode::default() });
+        let text = files::with_header(domain.name(), domain.uuid(), &kept.to_xml(&definition));
+        files::replace(&self.paths().status(domain.name()), &text, Durability::Volatile)
+    }
+
+    fn load(&self) -> Result<()> {
+        for (path, mode) in self.paths().directories() {
+            files::make_directory(&path, mode)?;
+        }
+        let stems = files::xml_stems(&self.paths().definitions())?;
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = stems.len().div_ceil(workers).max(1);
+        std::thread::scope(|scope| {
+            for part in stems.chunks(share) {
+                scope.spawn(move || part.iter().for_each(|stem| self.load_one(stem)));
+            }
+        });
+        Ok(())
+    }
+
+    fn load_one(&self, stem: &str) {
+        let path = self.paths().definition(stem);
+        let outline = files::read(&path).and_then(|text| Outline::read(&text.unwrap_or_default()));
+        match outline {
+            Ok(Outline { name, uuid: Some(uuid), .. }) if name == stem => {
+                let autostart = self.paths().autostart(stem).exists();
+                let guest = Guest::defined(stem, uuid, Definition::stored(path), autostart);
+                match self.registry().match_identity(stem, uuid) {
+                    Ok(_) => self.registry().add(&guest),
+                    Err(error) => tracing::error!(%error, name = stem, "cannot load a definition"),
+                }
+            }
+            Ok(_) => tracing::error!(path = %path.display(), "the file's name or UUID is not its guest's"),
+            Err(error) => tracing::error!(path = %path.display(), %error, "cannot load a definition"),
+        }
+    }
+
+    /// Starts every guest that is marked to start with the daemon, side by side.
+    pub async fn autostart(&self) {
+        let mut starts = tokio::task::JoinSet::new();
+        for guest in self.registry().all() {
+            let view = guest.view();
+            if view.autostart && !view.is_active() {
+                let engine = self.clone();
+                starts.spawn(async move {
+                    if let Err(error) = engine.start(&guest, crate::ops::start::Processors::Run).await {
+                        tracing::error!(name = %guest.view().name, %error, "cannot start a guest with the daemon");
+                    }
+                });
+            }
+        }
+        while starts.join_next().await.is_some() {}
+    }
+}

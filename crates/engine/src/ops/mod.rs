@@ -1,0 +1,10 @@
+//! The operations, one file per verb or group of verbs that share a step.
+//!
+//! Owns: the steps of each and what takes them back. Never: changes what a guest is doing but
+//! through its owner.
+
+pub mod autostart;
+pub mod control;
+pub mod define;
+pub mod start;
+pub mod stop;

@@ -1,0 +1,265 @@
+//! Bringing a guest up.
+//!
+//! Owns: the order of steps and what takes them back. Each step leaves what the next needs; the
+//! status file is there before the emulator is.
+//!
+//! ```text
+//! ask -> plan -> prepare -> spawn -> keep -> go -> connect -> cont
+//!                   \---------\-------\-----\--------\--------> undo, backwards
+//! ```
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use ostler_base::{Error, Result, refuse};
+use ostler_caps::emulator::Emulator;
+use ostler_domain::{Domain, plans};
+use ostler_host::{Asker, Process, RealHost, Spawn, connect_unix, execute, spawn, take_back};
+use ostler_plan::{Launch, Numbering};
+use ostler_qmp::{Event, Monitor, MonitorError};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
+
+use super::define::Strictness;
+use crate::domain::actor;
+use crate::domain::events::Run;
+use crate::domain::guest::{Lifecycle, Link};
+use crate::domain::status::{Paused, Running, Shutoff};
+use crate::domain::{Guest, Job, Shown, View};
+use crate::engine::{Engine, blocking};
+use crate::events::{self, What};
+use crate::files::Durability;
+use crate::{files, log};
+
+/// The first descriptor that an emulator is handed.
+const FIRST_FD: u32 = 3;
+
+/// How much of what an emulator said last is shown to a client, bytes.
+const LAST_WORDS: u64 = 4096;
+
+/// What the processors do once the guest is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Processors {
+    /// They run.
+    Run,
+    /// They stand still.
+    Stay,
+}
+
+/// An emulator on its way up.
+struct Climb {
+    process: Arc<Process>,
+    log: PathBuf,
+    /// Where in the log its own words begin.
+    mark: u64,
+}
+
+impl Engine {
+    /// Starts a guest that is defined.
+    pub async fn start(&self, guest: &Arc<Guest>, processors: Processors) -> Result<Arc<View>> {
+        let _pass = guest.gate.enter(Job::Start, "remoteDispatchDomainCreate").await?;
+        let view = guest.view();
+        if view.is_active() {
+            refuse!(operation_invalid, "domain is already running");
+        }
+        let shown = view.current(&self.setting(None))?;
+        self.bring_up(guest, shown.domain(), processors).await
+    }
+
+    /// Starts a guest from a definition that is not kept.
+    pub async fn create(
+        &self,
+        xml: &str,
+        strictness: Strictness,
+        processors: Processors,
+    ) -> Result<Arc<View>> {
+        let domain = self.read(xml, strictness).await?;
+        let guest = {
+            let _turn = self.definitions().lock().await;
+            match self.registry().match_identity(domain.name(), domain.uuid())? {
+                Some(guest) => guest,
+                None => {
+                    let guest = Guest::transient(domain.name(), domain.uuid());
+                    self.registry().add(&guest);
+                    guest
+                }
+            }
+        };
+        let _pass = guest.gate.enter(Job::Start, "remoteDispatchDomainCreateXML").await?;
+        if guest.view().is_active() {
+            refuse!(operation_invalid, "domain is already active as '{}'", domain.name());
+        }
+        let started = self.bring_up(&guest, &domain, processors).await;
+        if started.is_err() && !guest.view().persistent {
+            self.registry().remove(guest.uuid);
+        }
+        started
+    }
+
+    async fn bring_up(
+        &self,
+        guest: &Arc<Guest>,
+        domain: &Domain,
+        processors: Processors,
+    ) -> Result<Arc<View>> {
+        let path = domain.head.emulator.clone().map(PathBuf::from);
+        let path = path.or_else(|| self.emulators().find(self.host().arch));
+        let Some(path) = path else { refuse!(unsupported, "no emulator binary found for this architecture") };
+        let emulator = self.emulators().get(&path).await?;
+        let id = self.next_id();
+        let shown = Shown::new(domain.with_id(Some(id)));
+        guest.update(|state| {
+            state.lifecycle = Lifecycle::Starting(None);
+            state.run = Run::of(domain);
+            state.view.live = Some(Arc::clone(&shown));
+            state.view.id = Some(id);
+        });
+        self.registry().runs(id, guest.uuid);
+        let started = self.climb(guest, &shown, &emulator).await;
+        if let Err(error) = started {
+            self.registry().ended(id);
+            guest.update(|state| state.end(Shutoff::Failed));
+            return Err(error);
+        }
+        if processors == Processors::Run
+            && let Err(error) = self.run_processors(guest, Running::Booted).await
+        {
+            super::stop::end_now(guest, Shutoff::Failed).await;
+            return Err(error);
+        }
+        let view = guest.view();
+        self.tell(&view, What::Lifecycle(events::Lifecycle::Started(events::Started::Booted)));
+        if processors == Processors::Stay {
+            guest.update(|state| state.run.status = crate::domain::Status::Paused(Paused::User));
+            self.tell(&view, What::Lifecycle(events::Lifecycle::Suspended(events::Suspended::Paused)));
+            self.persist(guest).await;
+        }
+        Ok(guest.view())
+    }
+
+    /// From nothing to a guest whose monitor answers.
+    async fn climb(&self, guest: &Arc<Guest>, shown: &Arc<Shown>, emulator: &Arc<Emulator>) -> Result<()> {
+        let (engine, climber) = (self.clone(), Arc::clone(guest));
+        let (definition, known) = (Arc::clone(shown), Arc::clone(emulator));
+        let climb = blocking(move || engine.spawn(&climber, definition.domain(), &known)).await?;
+        let monitor = PathBuf::from(self.config().monitor_path(shown.domain().id(), shown.domain().name()));
+        let connected = tokio::select! {
+            connected = connect(&monitor) => connected,
+            _ = climb.process.ended() => Err(MonitorError::Gone),
+        };
+        match connected {
+            Ok((monitor, events)) => {
+                let (done, gone) = watch::channel(false);
+                let link = Link { monitor, process: Arc::clone(&climb.process), gone };
+                guest.update(|state| state.lifecycle = Lifecycle::Live(link.clone()));
+                tokio::spawn(actor::follow(self.clone(), Arc::clone(guest), link, events, done));
+                Ok(())
+            }
+            Err(error) => {
+                climb.process.stop(Duration::ZERO).await?;
+                let (engine, name) = (self.clone(), shown.domain().name().to_owned());
+                let (definition, known) = (Arc::clone(shown), Arc::clone(emulator));
+                blocking(move || {
+                    let said = last_words(&climb.log, climb.mark);
+                    engine.fold_up(definition.domain(), Some(&known), "failed");
+                    Err(match error {
+                        MonitorError::Gone => Error::internal(format!(
+                            "QEMU unexpectedly closed the monitor (vm='{name}'){}{said}",
+                            if said.is_empty() { "" } else { ": " }
+                        )),
+                        other => other.of_guest(&name),
+                    })
+                })
+                .await
+            }
+        }
+    }
+
+    /// Plans and prepares, and lets the emulator go. Blocks.
+    fn spawn(&self, guest: &Guest, domain: &Domain, emulator: &Emulator) -> Result<Climb> {
+        let setting = self.setting(Some(emulator));
+        let facts = Asker::default().answer(&plans::start::ask(domain))?;
+        let (live, launch) = plans::start::plan(domain, &setting, &facts, Numbering::From(FIRST_FD))?;
+        guest.update(|state| state.view.live = Some(Shown::new(live)));
+        let mut host = RealHost::new(self.launcher());
+        execute(&launch.actions, &mut host)?;
+        let climbed = self.let_go(guest, domain, &launch);
+        if climbed.is_err() {
+            take_back(&launch.actions, &mut host);
+            self.fold_up(domain, Some(emulator), "failed");
+        }
+        climbed
+    }
+
+    fn let_go(&self, guest: &Guest, domain: &Domain, launch: &Launch) -> Result<Climb> {
+        let path = self.paths().log_of(domain.name());
+        let failed = |error: std::io::Error| files::failed("cannot write log", &path, &error);
+        let mut output = File::options().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
+        output.write_all(log::opening(SystemTime::now(), &launch.vector()).as_bytes()).map_err(failed)?;
+        let mark = output.metadata().map_err(failed)?.len();
+        let child = spawn(Spawn::of(launch), self.launcher(), output)?;
+        let process = Process::adopt(child.pid(), Some(child.start_time()))?;
+        let process = Arc::new(process.ok_or_else(|| Error::internal("the launcher ended early"))?);
+        let destroyed = guest.update(|state| {
+            state.lifecycle = Lifecycle::Starting(Some(Arc::clone(&process)));
+            state.view.pid = Some(process.pid());
+            state.run.ending.is_some()
+        });
+        if destroyed {
+            refuse!(operation_failed, "domain '{}' was destroyed while it was starting", domain.name());
+        }
+        let number = format!("{}\n", process.pid());
+        files::replace(&self.paths().pid(domain.name()), &number, Durability::Volatile)?;
+        self.write_status(guest)?;
+        child.go()?;
+        Ok(Climb { process, log: path, mark })
+    }
+}
+
+/// Connects to a monitor. Its socket listens already, so only the greeting is waited for.
+pub(crate) async fn connect(path: &Path) -> Result<(Monitor, mpsc::Receiver<Event>), MonitorError> {
+    let connected = connect_unix(path).and_then(|stream| {
+        stream.set_nonblocking(true)?;
+        UnixStream::from_std(stream)
+    });
+    match connected {
+        Ok(stream) => Monitor::over(stream).await,
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "cannot connect to a monitor");
+            Err(MonitorError::Gone)
+        }
+    }
+}
+
+/// What stands in a log from a mark on, its end where that is too much.
+fn last_words(path: &Path, mark: u64) -> String {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = fs::File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(mark.max(length.saturating_sub(LAST_WORDS))))?;
+        let mut bytes = Vec::new();
+        file.take(LAST_WORDS).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_begin_at_the_mark() {
+        let path = std::env::temp_dir().join(format!("ostler-engine-words-{}", std::process::id()));
+        fs::write(&path, "header\nqemu: no\n").unwrap();
+        assert_eq!(last_words(&path, 7), "qemu: no");
+        fs::write(&path, "x".repeat(10_000)).unwrap();
+        assert_eq!(last_words(&path, 0).len(), 4096);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(last_words(&path, 0), "");
+    }
+}

@@ -1,0 +1,148 @@
+//! Taking over the guests that outlived a daemon.
+//!
+//! Owns: what is believed of a status file, and what follows where its process is gone. Never:
+//! ends a guest that runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ostler_base::{Json, Result};
+use ostler_domain::{Draft, ReadMode};
+use ostler_host::Process;
+use rustix::process::Signal;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::domain::actor;
+use crate::domain::events::Run;
+use crate::domain::guest::{Lifecycle, Link};
+use crate::domain::status::{Paused, Running, Shutdown, Shutoff, Status};
+use crate::domain::{Guest, Shown};
+use crate::engine::{Engine, blocking};
+use crate::files::{self, Kept};
+use crate::ops::start::connect;
+use crate::ops::stop;
+
+/// How long an emulator may take to answer a daemon that comes back.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a guest is doing, from what was kept and what its emulator says now.
+///
+/// The emulator is right about whether the processors run; the reason is kept where it fits.
+pub(crate) fn status_seen(kept: Status, answer: &Json) -> Status {
+    let running = answer.get("running").and_then(Json::as_bool).unwrap_or_default();
+    let word = answer.get("status").and_then(Json::as_str).unwrap_or_default();
+    match (word, kept) {
+        ("shutdown", _) => Status::Shutdown(Shutdown::Unknown),
+        ("suspended", _) => Status::PmSuspended,
+        (_, Status::Running(why)) if running => Status::Running(why),
+        _ if running => Status::Running(Running::Unknown),
+        (_, Status::Paused(_) | Status::Crashed(_)) => kept,
+        ("io-error", _) => Status::Paused(Paused::IoError),
+        ("watchdog", _) => Status::Paused(Paused::Watchdog),
+        ("guest-panicked", _) => Status::Paused(Paused::Crashed),
+        _ => Status::Paused(Paused::Unknown),
+    }
+}
+
+impl Engine {
+    /// Takes over every guest that a status file tells of.
+    pub(crate) async fn recover(&self) -> Result<()> {
+        let directory = self.paths().runs();
+        let stems = blocking(move || files::xml_stems(&directory)).await?;
+        let mut all = JoinSet::new();
+        for stem in stems {
+            let engine = self.clone();
+            all.spawn(async move {
+                if let Err(error) = engine.recover_one(&stem).await {
+                    tracing::error!(name = %stem, %error, "cannot take over a guest");
+                }
+            });
+        }
+        while all.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn recover_one(&self, stem: &str) -> Result<()> {
+        let path = self.paths().status(stem);
+        let Some(text) = blocking(move || files::read(&path)).await? else { return Ok(()) };
+        let (kept, definition) = Kept::read(&text)?;
+        let mode = ReadMode { live: true, ..ReadMode::default() };
+        let domain = Draft::parse(&definition, &mode)?.complete(&self.setting(None))?;
+        let id = domain.id().unwrap_or_else(|| self.next_id());
+        self.uses_id(id);
+        let guest = match self.registry().match_identity(domain.name(), domain.uuid())? {
+            Some(guest) => guest,
+            None => Guest::transient(domain.name(), domain.uuid()),
+        };
+        let run = Run { rebooting: kept.rebooting, status: kept.status, ..Run::of(&domain) };
+        let shown = Shown::new(domain);
+        guest.update(|state| {
+            state.run = run;
+            state.view.live = Some(shown);
+            state.view.id = Some(id);
+            state.view.pid = Some(kept.pid);
+        });
+        self.registry().add(&guest);
+        match Process::adopt(kept.pid, kept.start_time)? {
+            Some(process) => self.adopt(&guest, Arc::new(process), &kept).await,
+            None => stop::clean_up(self, &guest, Shutoff::Crashed).await,
+        }
+        Ok(())
+    }
+
+    async fn adopt(&self, guest: &Arc<Guest>, process: Arc<Process>, kept: &Kept) {
+        if kept.status == Status::Paused(Paused::StartingUp) {
+            // Nobody knows how far the start came; it never ran.
+            end_unlinked(&process).await;
+            return stop::clean_up(self, guest, Shutoff::Failed).await;
+        }
+        let connected = tokio::time::timeout(PATIENCE, connect(kept.monitor.as_ref())).await;
+        let Ok(Ok((monitor, events))) = connected else {
+            // Without its monitor it cannot be looked after; it may be ending just now.
+            tracing::error!(name = %guest.view().name, "the monitor does not answer");
+            end_unlinked(&process).await;
+            return stop::clean_up(self, guest, Shutoff::Crashed).await;
+        };
+        let (done, gone) = watch::channel(false);
+        let link = Link { monitor: monitor.clone(), process, gone };
+        guest.update(|state| state.lifecycle = Lifecycle::Live(link.clone()));
+        if let Ok(answer) = monitor.within(PATIENCE).command("query-status", None).await {
+            guest.update(|state| state.run.status = status_seen(kept.status, &answer));
+            self.persist(guest).await;
+        }
+        tokio::spawn(actor::follow(self.clone(), Arc::clone(guest), link.clone(), events, done));
+        if matches!(guest.view().status, Status::Shutdown(_)) {
+            guest.update(|state| state.run.ending = Some(Shutoff::Shutdown));
+            actor::signal(&link.process, Signal::TERM);
+        }
+    }
+}
+
+/// Ends a process that has no link.
+async fn end_unlinked(process: &Process) {
+    if let Err(error) = process.stop(Duration::ZERO).await {
+        tracing::error!(%error, "an emulator does not end");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ostler_base::json::json;
+
+    #[test]
+    fn the_emulator_is_right_about_running() {
+        let booted = Status::Running(Running::Booted);
+        let user = Status::Paused(Paused::User);
+        let seen =
+            |kept, running, word: &str| status_seen(kept, &json!({"running": running, "status": word}));
+        assert_eq!(seen(booted, true, "running"), booted);
+        assert_eq!(seen(user, true, "running"), Status::Running(Running::Unknown));
+        assert_eq!(seen(user, false, "paused"), user);
+        assert_eq!(seen(booted, false, "paused"), Status::Paused(Paused::Unknown));
+        assert_eq!(seen(booted, false, "io-error"), Status::Paused(Paused::IoError));
+        assert_eq!(seen(booted, false, "shutdown"), Status::Shutdown(Shutdown::Unknown));
+        assert_eq!(seen(booted, false, "suspended"), Status::PmSuspended);
+    }
+}

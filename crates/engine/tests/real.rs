@@ -1,0 +1,228 @@
+//! A real emulator below a root of its own: the whole life of a guest, and a daemon that goes away.
+//!
+//! Skipped, loudly, where there is no QEMU or the launcher is not built.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ostler_base::Arch;
+use ostler_caps::emulator::ProbeHost;
+use ostler_domain::{DriverConfig, HostFacts, WriteMode};
+use ostler_engine::events::{Event, What};
+use ostler_engine::{Engine, Guest, Manner, Paths, Processors, Setup, Strictness};
+use tokio::runtime::Runtime;
+use tokio::sync::broadcast::Receiver;
+
+const NAME: &str = "tiny";
+
+fn definition(name: &str) -> String {
+    format!(
+        "<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>\
+         <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>\
+         <devices><memballoon model='none'/></devices></domain>"
+    )
+}
+
+/// A directory of its own, removed at the end.
+struct Root(PathBuf);
+
+impl Root {
+    fn new(label: &str) -> Self {
+        let root = std::env::temp_dir().join(format!("ostler-engine-{label}-{}", std::process::id()));
+        std::fs::create_dir_all(&root).unwrap();
+        Root(root)
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+/// The launcher that was built beside this test.
+fn launcher() -> Option<PathBuf> {
+    let test = std::env::current_exe().unwrap();
+    let directory = test.parent().and_then(Path::parent).unwrap();
+    Some(directory.join("ostler-launcher")).filter(|path| path.is_file())
+}
+
+fn setup(root: &Path) -> Option<Setup> {
+    let emulators = PathBuf::from("/usr/bin");
+    let launcher = launcher();
+    if !emulators.join("qemu-system-x86_64").is_file() || launcher.is_none() {
+        eprintln!("SKIPPED: needs qemu-system-x86_64 and a built ostler-launcher");
+        return None;
+    }
+    let text = |path: &str| root.join(path).to_string_lossy().into_owned();
+    let config = DriverConfig {
+        lib_dir: text("var/lib/libvirt/qemu"),
+        state_dir: text("run/libvirt/qemu"),
+        swtpm_dir: text("var/lib/libvirt/swtpm"),
+        log_dir: text("var/log/libvirt/qemu"),
+        fixed_swtpm_socket: None,
+        environment: vec![("LC_ALL".into(), "C".into()), ("PATH".into(), "/usr/bin:/bin".into())],
+        dump_guest_core: false,
+        seccomp_sandbox: true,
+        log_timestamp: true,
+        owner: None,
+    };
+    Some(Setup {
+        paths: Paths::below(root),
+        host: HostFacts { arch: Arch::X86_64 },
+        config,
+        search: vec![emulators],
+        probe: ProbeHost::default(),
+        launcher: launcher?,
+    })
+}
+
+/// What happened up to now, event and detail.
+fn told(events: &mut Receiver<Event>) -> Vec<(i32, i32)> {
+    std::iter::from_fn(|| events.try_recv().ok())
+        .filter_map(|event| match event.what {
+            What::Lifecycle(turn) => Some(turn.numbers()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn numbers(guest: &Guest) -> (i32, i32) {
+    guest.view().status.numbers()
+}
+
+/// A daemon's worth of engine: when it is dropped nothing of it runs any more.
+struct Daemon {
+    runtime: Runtime,
+    engine: Engine,
+}
+
+impl Daemon {
+    fn start(root: &Path) -> Option<Self> {
+        let setup = setup(root)?;
+        let runtime = Runtime::new().unwrap();
+        let engine = runtime.block_on(Engine::open(setup)).unwrap();
+        Some(Daemon { runtime, engine })
+    }
+
+    fn guest(&self, name: &str) -> Arc<Guest> {
+        self.engine.registry().by_name(name).unwrap()
+    }
+}
+
+#[test]
+fn a_life() {
+    let root = Root::new("life");
+    let Some(daemon) = Daemon::start(&root.0) else { return };
+    let engine = &daemon.engine;
+    daemon.runtime.block_on(async {
+        let mut events = engine.subscribe();
+        engine.define(&definition(NAME), Strictness::Lenient).await.unwrap();
+        assert_eq!(told(&mut events), [(0, 0)]);
+        let guest = daemon.guest(NAME);
+        assert_eq!(numbers(&guest), (5, 0));
+        let refused = engine.suspend(&guest).await.unwrap_err();
+        assert_eq!(refused.to_string(), "Requested operation is not valid: domain is not running");
+        assert!(engine.destroy(&guest, Manner::Force).await.is_err());
+
+        let clock = Instant::now();
+        engine.start(&guest, Processors::Run).await.unwrap();
+        eprintln!("start: {:?}", clock.elapsed());
+        assert_eq!(numbers(&guest), (1, 1));
+        assert_eq!(told(&mut events), [(4, 0), (2, 0)]);
+        let again = engine.start(&guest, Processors::Run).await.unwrap_err();
+        assert_eq!(again.to_string(), "Requested operation is not valid: domain is already running");
+        let xml = guest.view().xml(WriteMode::default(), &engine.setting(None)).unwrap();
+        assert!(xml.starts_with("<domain type='qemu' id='1'>"), "{xml}");
+        let status = std::fs::read_to_string(engine.paths().status(NAME)).unwrap();
+        assert!(status.contains("<domstatus state='running' reason='booted' pid='"), "{status}");
+        assert!(engine.paths().pid(NAME).exists());
+
+        engine.suspend(&guest).await.unwrap();
+        engine.suspend(&guest).await.unwrap();
+        assert_eq!(numbers(&guest), (3, 1));
+        engine.resume(&guest).await.unwrap();
+        assert_eq!(numbers(&guest), (1, 5));
+        assert!(engine.resume(&guest).await.is_err());
+        assert_eq!(told(&mut events), [(3, 0), (4, 0)]);
+        engine.reset(&guest).await.unwrap();
+        engine.shutdown(&guest).await.unwrap();
+
+        let clock = Instant::now();
+        engine.destroy(&guest, Manner::Force).await.unwrap();
+        eprintln!("destroy: {:?}", clock.elapsed());
+        assert_eq!(numbers(&guest), (5, 2));
+        assert_eq!(told(&mut events), [(5, 1)]);
+        for path in [engine.paths().status(NAME), engine.paths().pid(NAME)] {
+            assert!(!path.exists(), "{} is left", path.display());
+        }
+        let log = std::fs::read_to_string(engine.paths().log_of(NAME)).unwrap();
+        assert!(log.contains("-name guest=tiny") && log.contains("shutting down, reason=destroyed"), "{log}");
+
+        engine.start(&guest, Processors::Stay).await.unwrap();
+        assert_eq!(numbers(&guest), (3, 1));
+        assert_eq!(told(&mut events), [(2, 0), (3, 0)]);
+        engine.undefine(&guest).await.unwrap();
+        engine.destroy(&guest, Manner::Force).await.unwrap();
+        assert!(engine.registry().by_name(NAME).is_none());
+        assert_eq!(told(&mut events), [(1, 0), (5, 1)]);
+        assert!(!engine.paths().definition(NAME).exists());
+    });
+}
+
+#[test]
+fn guests_outlive_the_daemon() {
+    let root = Root::new("outlive");
+    let Some(first) = Daemon::start(&root.0) else { return };
+    first.runtime.block_on(async {
+        first.engine.define(&definition("kept"), Strictness::Lenient).await.unwrap();
+        first.engine.set_autostart(&first.guest("kept"), true).await.unwrap();
+        first.engine.start(&first.guest("kept"), Processors::Run).await.unwrap();
+        first.engine.create(&definition("fleeting"), Strictness::Lenient, Processors::Run).await.unwrap();
+        first.engine.suspend(&first.guest("fleeting")).await.unwrap();
+        first.engine.create(&definition("lost"), Strictness::Lenient, Processors::Run).await.unwrap();
+    });
+    let pid = first.guest("kept").view().pid;
+    let lost = first.guest("lost").view().pid.unwrap();
+    drop(first);
+    let lost = rustix::process::Pid::from_raw(i32::try_from(lost).unwrap()).unwrap();
+    rustix::process::kill_process(lost, rustix::process::Signal::KILL).unwrap();
+    rustix::process::waitpid(Some(lost), rustix::process::WaitOptions::empty()).unwrap();
+
+    let second = Daemon::start(&root.0).unwrap();
+    let (kept, fleeting) = (second.guest("kept"), second.guest("fleeting"));
+    assert_eq!((kept.view().pid, kept.view().autostart, kept.view().persistent), (pid, true, true));
+    assert_eq!(numbers(&kept), (1, 1));
+    assert_eq!((numbers(&fleeting), fleeting.view().persistent), ((3, 1), false));
+    assert!(second.engine.registry().by_name("lost").is_none());
+    assert!(!second.engine.paths().status("lost").exists());
+    second.runtime.block_on(async {
+        second.engine.resume(&fleeting).await.unwrap();
+        second.engine.destroy(&fleeting, Manner::Force).await.unwrap();
+        assert!(second.engine.registry().by_name("fleeting").is_none());
+        // One that ends by itself, without a word.
+        let mut events = second.engine.subscribe();
+        let link = kept.link().unwrap();
+        link.process.signal(rustix::process::Signal::KILL).unwrap();
+        let mut gone = link.gone.clone();
+        tokio::time::timeout(Duration::from_secs(10), gone.wait_for(|gone| *gone)).await.unwrap().unwrap();
+        assert_eq!(numbers(&kept), (5, 3));
+        assert_eq!(told(&mut events), [(5, 2)]);
+    });
+    assert!(second.engine.registry().by_name("kept").is_some());
+}
+
+#[test]
+fn what_does_not_start_leaves_nothing() {
+    let root = Root::new("fails");
+    let Some(daemon) = Daemon::start(&root.0) else { return };
+    let xml = definition("broken").replace("<devices>", "<devices><emulator>/bin/false</emulator>");
+    daemon.runtime.block_on(async {
+        let engine = &daemon.engine;
+        let error = engine.create(&xml, Strictness::Lenient, Processors::Run).await.unwrap_err();
+        assert!(error.to_string().contains("/bin/false"), "{error}");
+        assert_eq!(engine.registry().counts(), (0, 0));
+        assert!(!engine.paths().status("broken").exists());
+    });
+}
