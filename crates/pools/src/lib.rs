@@ -3,10 +3,12 @@
 //! Owns: their documents and what has to be done for them, as data. Never: does it.
 
 mod command;
+pub mod interface;
 mod metadata;
 pub mod network;
 mod pci;
 mod read;
+pub mod secret;
 mod write;
 
 pub use command::Command;

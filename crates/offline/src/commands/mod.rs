@@ -2,9 +2,11 @@
 
 mod capabilities;
 mod cpu;
-mod network;
 mod domain;
+mod interface;
 mod monitor;
+mod network;
+mod secret;
 
 use ostler_base::Result;
 
@@ -40,4 +42,6 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("network-port", network::port),
     ("network-update", network::update),
     ("network-xml", network::xml),
+    ("secret-xml", secret::xml),
+    ("interface-xml", interface::xml),
 ];
