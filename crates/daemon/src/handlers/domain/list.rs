@@ -1,0 +1,228 @@
+//! Which domains there are.
+//!
+//! Owns: looking one up and listing them. Never: waits.
+
+use std::sync::Arc;
+
+use ostler_base::{Origin, Result};
+use ostler_engine::View;
+use ostler_engine::domain::Status;
+use ostler_rpc::programs::remote::procedures as call;
+use ostler_rpc::programs::remote::{
+    ConnectListAllDomainsArgs, ConnectListAllDomainsRet, ConnectListDefinedDomainsArgs,
+    ConnectListDefinedDomainsRet, ConnectListDomainsArgs, ConnectListDomainsRet,
+    ConnectNumOfDefinedDomainsRet, ConnectNumOfDomainsRet, DomainLookupByIdArgs, DomainLookupByIdRet,
+    DomainLookupByNameArgs, DomainLookupByNameRet, DomainLookupByUuidArgs, DomainLookupByUuidRet,
+};
+
+use super::{missing, reference};
+use crate::access::Allowed;
+use crate::daemon::Daemon;
+use crate::dispatch::{Answer, Host, handlers};
+use crate::handlers::only_flags;
+use crate::session::Session;
+
+handlers! {
+    answer call::ConnectNumOfDomains;
+    answer call::ConnectListDomains;
+    answer call::ConnectNumOfDefinedDomains;
+    answer call::ConnectListDefinedDomains;
+    answer call::ConnectListAllDomains;
+    answer call::DomainLookupById;
+    answer call::DomainLookupByUuid;
+    answer call::DomainLookupByName;
+}
+
+/// Every filter of the list of all domains.
+const LIST_FLAGS: u32 = 0xffff;
+
+/// Whether a domain passes the filters; of each group, one that holds is enough, and a group of
+/// which none is set lets all pass.
+fn passes(view: &View, flags: u32) -> bool {
+    let group = |all: u32, holds: u32| flags & all == 0 || flags & holds != 0;
+    let pick = |what: bool, yes: u32, no: u32| if what { yes } else { no };
+    let state = match view.status {
+        Status::Running(_) => 16,
+        Status::Paused(_) => 32,
+        Status::Shutoff(_) => 64,
+        _ => 128,
+    };
+    group(3, pick(view.is_active(), 1, 2))
+        && group(12, pick(view.persistent, 4, 8))
+        && group(240, state)
+        && group(768, 512)
+        && group(3072, pick(view.autostart, 1024, 2048))
+        && group(0x3000, 0x2000)
+        && group(0xc000, 0x8000)
+}
+
+fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+fn bound(most: i32) -> usize {
+    usize::try_from(most).unwrap_or_default()
+}
+
+impl Answer<call::ConnectNumOfDomains> for Daemon {
+    type On = Host;
+
+    fn answer(&self, _: &Arc<Session>, _on: Allowed<Host>, _args: ()) -> Result<ConnectNumOfDomainsRet> {
+        Ok(ConnectNumOfDomainsRet { num: count(self.engine.registry().counts().1) })
+    }
+}
+
+impl Answer<call::ConnectListDomains> for Daemon {
+    type On = Host;
+
+    fn answer(
+        &self,
+        _: &Arc<Session>,
+        _on: Allowed<Host>,
+        args: ConnectListDomainsArgs,
+    ) -> Result<ConnectListDomainsRet> {
+        let guests = self.engine.registry().active();
+        let ids = guests.iter().filter_map(|guest| guest.view().id).take(bound(args.maxids));
+        Ok(ConnectListDomainsRet { ids: ids.collect() })
+    }
+}
+
+impl Answer<call::ConnectNumOfDefinedDomains> for Daemon {
+    type On = Host;
+
+    fn answer(
+        &self,
+        _: &Arc<Session>,
+        _on: Allowed<Host>,
+        _args: (),
+    ) -> Result<ConnectNumOfDefinedDomainsRet> {
+        let (all, active) = self.engine.registry().counts();
+        Ok(ConnectNumOfDefinedDomainsRet { num: count(all.saturating_sub(active)) })
+    }
+}
+
+impl Answer<call::ConnectListDefinedDomains> for Daemon {
+    type On = Host;
+
+    fn answer(
+        &self,
+        _: &Arc<Session>,
+        _on: Allowed<Host>,
+        args: ConnectListDefinedDomainsArgs,
+    ) -> Result<ConnectListDefinedDomainsRet> {
+        let views = self.engine.registry().all().into_iter().map(|guest| guest.view());
+        let inactive = views.filter(|view| !view.is_active()).take(bound(args.maxnames));
+        Ok(ConnectListDefinedDomainsRet { names: inactive.map(|view| view.name.to_string()).collect() })
+    }
+}
+
+impl Answer<call::ConnectListAllDomains> for Daemon {
+    type On = Host;
+
+    fn answer(
+        &self,
+        _: &Arc<Session>,
+        _on: Allowed<Host>,
+        args: ConnectListAllDomainsArgs,
+    ) -> Result<ConnectListAllDomainsRet> {
+        only_flags(args.flags, LIST_FLAGS, "qemuConnectListAllDomains", Origin::Qemu)?;
+        let views = self.engine.registry().all().into_iter().map(|guest| guest.view());
+        let wanted = views.filter(|view| passes(view, args.flags));
+        let mut domains = Vec::new();
+        let ret = if args.need_results == 0 {
+            wanted.count()
+        } else {
+            domains.extend(wanted.map(|view| reference(&view)));
+            domains.len()
+        };
+        Ok(ConnectListAllDomainsRet { domains: domains.into(), ret: u32::try_from(ret).unwrap_or(u32::MAX) })
+    }
+}
+
+impl Answer<call::DomainLookupById> for Daemon {
+    type On = Host;
+
+    fn answer(
+        &self,
+        _: &Arc<Session>,
+        _on: Allowed<Host>,
+        args: DomainLookupByIdArgs,
+    ) -> Result<DomainLookupByIdRet> {
+        let found = self.engine.registry().by_id(args.id);
+        let guest = found.ok_or_else(|| missing(format!("no domain with matching id {}", args.id)))?;
+        Ok(DomainLookupByIdRet { dom: reference(&guest.view()) })
+    }
+}
+
+impl Answer<call::DomainLookupByUuid> for Daemon {
+    type On = Host;
+
+    fn answer(
+        &self,
+        _: &Arc<Session>,
+        _on: Allowed<Host>,
+        args: DomainLookupByUuidArgs,
+    ) -> Result<DomainLookupByUuidRet> {
+        let found = self.engine.registry().by_uuid(args.uuid);
+        let guest = found.ok_or_else(|| missing(format!("no domain with matching uuid '{}'", args.uuid)))?;
+        Ok(DomainLookupByUuidRet { dom: reference(&guest.view()) })
+    }
+}
+
+impl Answer<call::DomainLookupByName> for Daemon {
+    type On = Host;
+
+    fn answer(
+        &self,
+        _: &Arc<Session>,
+        _on: Allowed<Host>,
+        args: DomainLookupByNameArgs,
+    ) -> Result<DomainLookupByNameRet> {
+        let found = self.engine.registry().by_name(&args.name);
+        let guest = found.ok_or_else(|| missing(format!("no domain with matching name '{}'", args.name)))?;
+        Ok(DomainLookupByNameRet { dom: reference(&guest.view()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ostler_base::Uuid;
+    use ostler_engine::domain::status::{Paused, Shutoff};
+
+    fn view(status: Status, persistent: bool, autostart: bool) -> View {
+        let id = (!matches!(status, Status::Shutoff(_))).then_some(1);
+        let (name, uuid) = ("a".into(), Uuid::default());
+        View { name, uuid, id, status, persistent, autostart, pid: None, live: None, inactive: None }
+    }
+
+    #[test]
+    fn filters_by_group() {
+        let off = view(Status::Shutoff(Shutoff::Unknown), true, true);
+        let paused = view(Status::Paused(Paused::User), false, false);
+        for (flags, expected) in [
+            (0, (true, true)),
+            (1, (false, true)),
+            (2, (true, false)),
+            (3, (true, true)),
+            (4, (true, false)),
+            (8, (false, true)),
+            (16, (false, false)),
+            (32, (false, true)),
+            (64, (true, false)),
+            (96, (true, true)),
+            (128, (false, false)),
+            (256, (false, false)),
+            (512, (true, true)),
+            (1024, (true, false)),
+            (2048, (false, true)),
+            (4096, (false, false)),
+            (8192, (true, true)),
+            (0x4000, (false, false)),
+            (0x8000, (true, true)),
+            (1 | 4, (false, false)),
+        ] {
+            assert_eq!((passes(&off, flags), passes(&paused, flags)), expected, "{flags:#x}");
+        }
+    }
+}
