@@ -10,8 +10,9 @@ use ostler_xml::{Document, El};
 
 use crate::devices::Devices;
 use crate::sections::{
-    clock::Clock, cpu::Cpu, features::Features, identity::Identity, lifecycle::Lifecycle, memory::Memory,
-    os::Os, vcpu::Vcpus,
+    clock::Clock, cpu::Cpu, features::Features, identity::Identity, iothreads::IoThreads,
+    lifecycle::Lifecycle, memory::Memory, memory_backing::MemoryBacking, os::Os, qemu_ns::Passthrough,
+    vcpu::Vcpus,
 };
 use crate::{Setting, passes};
 
@@ -44,8 +45,12 @@ pub struct Head {
     pub identity: Identity,
     /// Sizes of memory.
     pub memory: Memory,
+    /// Where memory comes from on the host.
+    pub memory_backing: MemoryBacking,
     /// Virtual CPUs.
     pub vcpus: Vcpus,
+    /// Threads for disks.
+    pub iothreads: IoThreads,
     /// What is booted, on which machine.
     pub os: Os,
     /// Hypervisor features.
@@ -58,6 +63,8 @@ pub struct Head {
     pub lifecycle: Lifecycle,
     /// The program that runs it.
     pub emulator: Option<String>,
+    /// The user's own words for the emulator.
+    pub passthrough: Passthrough,
 }
 
 /// A definition as it was read: not completed, not checked.
@@ -98,13 +105,16 @@ impl Draft {
             head: Head {
                 identity: Identity::parse(&root, mode)?,
                 memory: Memory::parse(&root)?,
+                memory_backing: MemoryBacking::parse(&root)?,
                 vcpus: Vcpus::parse(&root)?,
+                iothreads: IoThreads::parse(&root)?,
                 os: Os::parse(&root)?,
                 features: Features::parse(&root)?,
                 cpu: Cpu::parse(&root)?,
                 clock: Clock::parse(&root)?,
                 lifecycle: Lifecycle::parse(&root)?,
                 emulator: devices.and_then(|d| d.child_text("emulator")),
+                passthrough: Passthrough::parse(&root)?,
             },
             devices: devices.map(|d| Devices::parse(&d, mode)).transpose()?.unwrap_or_default(),
         };
@@ -141,7 +151,9 @@ impl Draft {
         let mut root = El::new("domain");
         head.identity.format(&mut root, mode);
         head.memory.format(&mut root);
+        head.memory_backing.format(&mut root);
         head.vcpus.format(&mut root);
+        head.iothreads.format(&mut root);
         head.os.format(&mut root);
         head.features.format(&mut root);
         if let Some(cpu) = &head.cpu {
@@ -153,6 +165,7 @@ impl Draft {
         devices.push_text("emulator", head.emulator.as_ref());
         self.devices.format(&mut devices, mode);
         root.push(devices);
+        head.passthrough.format(&mut root);
         root
     }
 }

@@ -12,16 +12,18 @@ pub struct Setting<'a> {
     pub host: &'a HostFacts,
     /// The driver's configuration.
     pub config: &'a DriverConfig,
-    /// Where made-up identifiers come from.
+    /// Where made-up identifiers and the time come from.
     pub entropy: &'a dyn Entropy,
 }
 
-/// A source of made-up identifiers.
+/// A source of what is different each time: made-up identifiers, and the time.
 pub trait Entropy: Sync {
     /// A UUID for a guest that has none.
     fn uuid(&self) -> Uuid;
     /// An address for a network card that has none.
     fn mac(&self) -> MacAddr;
+    /// The time, seconds since the epoch.
+    fn now(&self) -> i64;
 }
 
 impl Setting<'_> {
@@ -36,6 +38,17 @@ impl Setting<'_> {
 pub struct HostFacts {
     /// Its architecture.
     pub arch: Arch,
+}
+
+/// Encryption of one kind of connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// Whether it is on where a definition does not say.
+    pub enabled: bool,
+    /// Where the certificates are.
+    pub cert_dir: String,
+    /// Whether a server wants a certificate of its clients.
+    pub verify: bool,
 }
 
 /// The driver's configuration, as far as plans depend on it. Paths are absolute.
@@ -59,6 +72,8 @@ pub struct DriverConfig {
     pub seccomp_sandbox: bool,
     /// Whether its messages have times.
     pub log_timestamp: bool,
+    /// Encryption of character devices over TCP.
+    pub chardev_tls: TlsConfig,
     /// The user and group that emulators run as, where it is not the daemon's own.
     pub owner: Option<ostler_plan::Owner>,
 }
@@ -84,6 +99,21 @@ impl DriverConfig {
                 format!("{}/swtpm/{}-{uuid}.sock", self.state_dir, name.chars().take(20).collect::<String>())
             }
         }
+    }
+
+    /// The socket of a channel without a path.
+    pub fn channel_path(&self, id: Option<i32>, name: &str, channel: &str) -> String {
+        let run = self.run_name(id, name);
+        let run = run.strip_prefix("domain-").unwrap_or(&run);
+        format!("{}/channel/{run}/{channel}", self.state_dir)
+    }
+
+    /// Whether a path of a channel is one that [`Self::channel_path`] makes, of whatever guest.
+    pub fn is_own_channel(&self, path: &str, channel: Option<&str>) -> bool {
+        let of_state = path.strip_prefix(&self.state_dir).and_then(|rest| rest.strip_prefix("/channel/"));
+        let of_lib = path.strip_prefix(&self.lib_dir).and_then(|rest| rest.strip_prefix("/channel/target/"));
+        let Some(rest) = of_state.or(of_lib) else { return false };
+        channel.is_some_and(|channel| rest.ends_with(&format!("/{channel}")) || rest.ends_with(channel))
     }
 
     /// The monitor's socket.

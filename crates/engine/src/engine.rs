@@ -11,6 +11,7 @@ use ostler_caps::emulator::{Emulator, ProbeHost};
 use ostler_domain::{DriverConfig, Entropy, HostFacts, Outline, Setting, WriteMode};
 use tokio::sync::broadcast;
 
+use crate::domain::events::{Effect, Run};
 use crate::domain::guest::Lifecycle;
 use crate::domain::view::Definition;
 use crate::domain::{Guest, View};
@@ -76,6 +77,11 @@ impl Entropy for Random {
 
     fn mac(&self) -> MacAddr {
         MacAddr::from_random(random())
+    }
+
+    fn now(&self) -> i64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
     }
 }
 
@@ -159,6 +165,11 @@ impl Engine {
         let event = Event { name: view.name.to_string(), uuid: view.uuid, id: view.id, what };
         // Nobody listens: nobody is told.
         drop(self.0.events.send(event));
+    }
+
+    /// Changes what the processors of a guest do and tells of it; what else must follow is returned.
+    pub(crate) fn turn(&self, guest: &Guest, change: impl FnOnce(&mut Run) -> Vec<Effect>) -> Vec<Effect> {
+        guest.turn(change, |view, what| self.tell(view, what))
     }
 
     /// An id for a run that starts.

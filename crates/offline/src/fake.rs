@@ -3,7 +3,7 @@
 //! Owns: the values that conformance data assume. Never: decides anything.
 
 use ostler_base::{Arch, Error, MacAddr, Result, Uuid, Word};
-use ostler_domain::{DriverConfig, Entropy, HostFacts};
+use ostler_domain::{DriverConfig, Entropy, HostFacts, TlsConfig};
 use ostler_plan::{Answer, Facts, FdKind, FileKind, Query};
 
 use crate::Args;
@@ -22,6 +22,10 @@ impl Entropy for FixedEntropy {
 
     fn mac(&self) -> MacAddr {
         MacAddr::from_random([0, 0, 0])
+    }
+
+    fn now(&self) -> i64 {
+        1_234_567_890
     }
 }
 
@@ -50,7 +54,16 @@ pub(crate) fn config(args: &Args) -> DriverConfig {
         dump_guest_core: args.flag("conf:dump_guest_core=1"),
         seccomp_sandbox: true,
         log_timestamp: true,
+        chardev_tls: tls(args, "chardev"),
         owner: None,
+    }
+}
+
+fn tls(args: &Args, what: &str) -> TlsConfig {
+    TlsConfig {
+        enabled: args.flag(&format!("conf:{what}_tls=1")),
+        cert_dir: format!("/etc/pki/libvirt-{what}"),
+        verify: args.flag(&format!("conf:{what}_tls_x509_verify=1")),
     }
 }
 

@@ -51,6 +51,7 @@ fn devices_complete(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
 fn validate(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     let draft = &*draft;
     draft.head.memory.validate()?;
+    draft.head.clock.validate()?;
     if let Some(cpu) = &draft.head.cpu {
         cpu.validate(draft.head.vcpus.maximum)?;
     }

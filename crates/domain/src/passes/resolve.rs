@@ -16,9 +16,13 @@ pub(crate) fn accelerator(draft: &Draft) -> Accelerator {
     }
 }
 
-/// A UUID where there is none.
+/// A UUID and a generation where they are to be made up.
 pub(super) fn identity(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
-    draft.head.identity.uuid.get_or_insert_with(|| setting.entropy.uuid());
+    let identity = &mut draft.head.identity;
+    identity.uuid.get_or_insert_with(|| setting.entropy.uuid());
+    if let Some(genid) = &mut identity.genid {
+        genid.get_or_insert_with(|| setting.entropy.uuid());
+    }
     Ok(())
 }
 

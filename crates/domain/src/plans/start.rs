@@ -76,6 +76,10 @@ fn environment(draft: &Draft, setting: &Setting<'_>) -> Vec<(String, String)> {
     {
         out.push((name.to_owned(), format!("{dir}/{folder}")));
     }
+    out.extend(draft.head.clock.timezone().map(|zone| ("TZ".to_owned(), zone.to_owned())));
+    for (name, value) in &draft.head.passthrough.environment {
+        out.push((name.clone(), value.clone().unwrap_or_default()));
+    }
     out
 }
 
@@ -104,7 +108,7 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
         master_key_part(draft, setting),
     ]);
     machine_parts(build);
-    if let Some(option) = head.cpu.as_ref().and_then(|cpu| cpu.option(&head.features)) {
+    if let Some(option) = head.cpu.as_ref().and_then(|cpu| cpu.option(head)) {
         build.parts.push(Part::plain("-cpu", option));
     }
     let ram_id = ram_id(draft, setting);
@@ -112,14 +116,16 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
     build.parts.push(Part::options("-overcommit", None, Props::new().with("mem-lock", false)));
     let topology = head.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref());
     head.vcpus.parts(topology, &mut build.parts);
+    head.iothreads.parts(&mut build.parts);
     build.parts.push(Part::plain("-uuid", draft.uuid().to_string()));
+    head.identity.parts(&mut build.parts);
     build.parts.extend([
         Part::plain("-display", "none"),
         Part::flag("-no-user-config"),
         Part::flag("-nodefaults"),
     ]);
     monitor_parts(build);
-    head.clock.parts(machine.has_pit(), &mut build.parts);
+    head.clock.parts(machine.has_pit(), setting.entropy.now(), &mut build.parts);
     build.parts.push(Part::flag("-no-shutdown"));
     power_management_parts(build);
     head.os.boot_parts(&mut build.parts);
@@ -134,6 +140,7 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
             deny.iter().fold(Props::new().with("enable", true), |props, key| props.with(key, "deny"));
         build.parts.push(Part::options("-sandbox", Some("enable"), sandbox));
     }
+    head.passthrough.parts(&mut build.parts);
     if setting.config.log_timestamp {
         build.parts.push(Part::options("-msg", None, Props::new().with("timestamp", true)));
     }

@@ -3,7 +3,7 @@
 use ostler_base::{Error, Result, words};
 use ostler_xml::{El, Element};
 
-use super::features::Features;
+use crate::Head;
 
 words! {
     /// `<cpu mode='…'>`
@@ -166,7 +166,7 @@ impl Cpu {
     }
 
     /// The value of `-cpu`.
-    pub(crate) fn option(&self, features: &Features) -> Option<String> {
+    pub(crate) fn option(&self, head: &Head) -> Option<String> {
         let mut words = vec![match self.mode {
             CpuMode::HostPassthrough | CpuMode::HostModel => "host".to_owned(),
             CpuMode::Maximum => "max".to_owned(),
@@ -182,7 +182,8 @@ impl Cpu {
                 Policy::Optional => {}
             }
         }
-        features.cpu_words(&mut words);
+        head.clock.cpu_words(&mut words);
+        head.features.cpu_words(&mut words);
         Some(words.join(","))
     }
 }

@@ -1,6 +1,7 @@
 //! `<domain type= id=>`, `<name>`, `<uuid>`, `<title>`, `<description>`, `<metadata>`.
 
 use ostler_base::{Code, Error, Origin, Result, Uuid, Word, words};
+use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
 use crate::{ReadMode, WriteMode};
@@ -21,6 +22,9 @@ pub struct Identity {
     pub name: String,
     /// `<uuid>`; one is made up where it is absent.
     pub uuid: Option<Uuid>,
+    /// `<genid>`: a number that changes when the guest is not the same any more; `None` inside: to be
+    /// made up.
+    pub genid: Option<Option<Uuid>>,
     /// `<title>`: one line.
     pub title: Option<String>,
     /// `<description>`
@@ -53,7 +57,25 @@ pub(crate) fn uuid(root: &Element<'_>) -> Result<Option<Uuid>> {
     Uuid::parse(&text).map(Some).ok_or_else(malformed)
 }
 
+fn genid(el: &Element<'_>) -> Result<Option<Uuid>> {
+    let text = el.text();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let malformed = || Error::new(Code::XmlError, Origin::Domain, "malformed genid element");
+    Uuid::parse(&text).map(Some).ok_or_else(malformed)
+}
+
 impl Identity {
+    /// The device that tells the guest its generation.
+    pub(crate) fn parts(&self, out: &mut Vec<Part>) {
+        if let Some(genid) = self.genid.flatten() {
+            let props =
+                Props::new().with("driver", "vmgenid").with("guid", genid.to_string()).with("id", "vmgenid0");
+            out.push(Part::Device(props));
+        }
+    }
+
     pub(crate) fn parse(root: &Element<'_>, mode: &ReadMode) -> Result<Self> {
         let id = root.attr("id");
         let title = root.child_text("title");
@@ -65,6 +87,7 @@ impl Identity {
             id: id.filter(|_| mode.live).and_then(|id| id.parse().ok()),
             name: name(root)?,
             uuid: uuid(root)?,
+            genid: root.child("genid").map(|g| genid(&g)).transpose()?,
             title,
             description: root.child_text("description"),
             metadata: root
@@ -79,6 +102,10 @@ impl Identity {
         root.set_opt("id", self.id.filter(|_| !mode.inactive));
         root.push(El::with_text("name", &self.name));
         root.push(El::with_text("uuid", self.uuid.unwrap_or_default()));
+        root.extend(self.genid.map(|genid| match genid {
+            Some(uuid) => El::with_text("genid", uuid),
+            None => El::new("genid"),
+        }));
         root.push_text("title", self.title.as_ref());
         root.push_text("description", self.description.as_ref());
         let mut metadata = El::new("metadata");
