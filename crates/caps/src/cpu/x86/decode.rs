@@ -6,8 +6,8 @@ use ostler_base::{Code, Error, Origin, Result};
 
 use super::data::CpuData;
 use super::features::FeatureSet;
-use super::internal;
 use super::map::{Map, Model, Vendor};
+use super::{internal, name_removed};
 use crate::cpu::definition::{Cpu, Fallback, Policy, Side, Signature};
 use crate::emulator::CpuDefinition;
 
@@ -49,8 +49,8 @@ struct Candidate<'m> {
     model: &'m Model,
     more: FeatureSet,
     less: FeatureSet,
-    /// Features that left the model, to be named as disabled.
-    removed: FeatureSet,
+    /// How many features that left the model have to be named as disabled besides.
+    removed: usize,
 }
 
 impl<'m> Candidate<'m> {
@@ -61,8 +61,8 @@ impl<'m> Candidate<'m> {
             blockers.iter().filter_map(|name| Map::get().feature_in_qemu(name)).collect();
         let less = (model.features - facts.features) | (blocked - more);
         let removed = match side {
-            Side::Guest => model.removed - more - less,
-            Side::Host => FeatureSet::default(),
+            Side::Guest => model.removed.iter().filter(|f| !(more | less).contains(**f)).count(),
+            Side::Host => 0,
         };
         Candidate { model, more, less, removed }
     }
@@ -79,7 +79,7 @@ impl<'m> Candidate<'m> {
     /// a penalty to only half of these, rounded up, and takes the rest for enabled; what it chooses
     /// follows from that.
     fn distance(&self) -> (usize, usize) {
-        let off = self.less.len() + self.removed.len();
+        let off = self.less.len() + self.removed;
         let weighed = off.div_ceil(2);
         let disabled = (FIRST_PENALTY..FIRST_PENALTY + weighed).sum();
         (self.more.len() + off - weighed + disabled, disabled)
@@ -149,12 +149,13 @@ fn fill_in(cpu: &mut Cpu, facts: &Facts, best: &Candidate<'_>, migratable: bool)
     cpu.vendor = facts.vendor.map(|vendor| vendor.name.to_owned());
     cpu.signature = Some(facts.signature).filter(|s| cpu.side == Side::Host && s.family != 0);
     cpu.features.clear();
-    for (set, policy) in
-        [(best.more, Policy::Require), (best.less, Policy::Disable), (best.removed, Policy::Disable)]
-    {
+    for (set, policy) in [(best.more, Policy::Require), (best.less, Policy::Disable)] {
         for feature in (set - barred).iter() {
             cpu.set_feature(map.name(feature), Some(policy));
         }
+    }
+    if cpu.side == Side::Guest {
+        name_removed(cpu, best.model, Policy::Disable);
     }
 }
 

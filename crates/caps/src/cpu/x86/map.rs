@@ -44,8 +44,8 @@ pub(super) struct Model {
     pub(super) features: FeatureSet,
     /// Features that came to the model later.
     pub(super) added: FeatureSet,
-    /// Features that left the model later.
-    pub(super) removed: FeatureSet,
+    /// Features that left the model later, in the order in which they are named.
+    pub(super) removed: Vec<usize>,
     /// Whether it may stand for a decoded CPU in the definition of a host, of a guest.
     pub(super) decode_host: bool,
     pub(super) decode_guest: bool,
@@ -127,17 +127,17 @@ impl Map {
 
     /// The feature that QEMU calls so.
     pub(super) fn feature_in_qemu(&self, name: &str) -> Option<usize> {
-        self.feature(self.from_qemu(name).unwrap_or(name))
+        self.feature(self.our_name(name).unwrap_or(name))
     }
 
     /// Our name of a feature that QEMU calls otherwise.
-    pub(super) fn from_qemu(&self, name: &str) -> Option<&'static str> {
+    pub(super) fn our_name(&self, name: &str) -> Option<&'static str> {
         let mut names = self.qemu_names.iter().chain(&HYPERVISOR_NAMES);
         names.find(|(_, theirs)| *theirs == name).map(|(ours, _)| *ours)
     }
 
     /// QEMU's name of a feature that it calls otherwise.
-    pub(super) fn to_qemu(&self, name: &str) -> Option<&'static str> {
+    pub(super) fn qemu_name(&self, name: &str) -> Option<&'static str> {
         let mut names = self.qemu_names.iter().chain(&HYPERVISOR_NAMES);
         names.find(|(ours, _)| *ours == name).map(|(_, theirs)| *theirs)
     }
@@ -270,9 +270,9 @@ impl Reader {
                 model.added = model.added | set;
             }
             "removed" => {
-                let set = set()?;
-                let model = self.last()?;
-                model.removed = model.removed | set;
+                let list: Option<Vec<_>> = rest.split(' ').map(|name| self.map.feature(name)).collect();
+                let list = list?;
+                self.last()?.removed.extend(list);
             }
             _ => return None,
         }
@@ -341,9 +341,9 @@ mod tests {
     #[test]
     fn other_names() {
         let map = Map::get();
-        assert_eq!(map.to_qemu("pclmuldq"), Some("pclmulqdq"));
-        assert_eq!(map.from_qemu("kvm-pv-eoi"), Some("kvm_pv_eoi"));
-        assert_eq!((map.to_qemu("sse4.1"), map.from_qemu("sse4-1")), (None, None));
+        assert_eq!(map.qemu_name("pclmuldq"), Some("pclmulqdq"));
+        assert_eq!(map.our_name("kvm-pv-eoi"), Some("kvm_pv_eoi"));
+        assert_eq!((map.qemu_name("sse4.1"), map.our_name("sse4-1")), (None, None));
         assert_eq!(map.feature_also_named("sse4-1"), map.feature("sse4.1"));
     }
 

@@ -122,11 +122,11 @@ impl Family for X86 {
     }
 
     fn feature_from_qemu<'n>(&self, name: &'n str) -> &'n str {
-        Map::get().from_qemu(name).unwrap_or(name)
+        Map::get().our_name(name).unwrap_or(name)
     }
 
     fn feature_to_qemu<'n>(&self, name: &'n str) -> &'n str {
-        Map::get().to_qemu(name).unwrap_or(name)
+        Map::get().qemu_name(name).unwrap_or(name)
     }
 }
 
@@ -282,7 +282,7 @@ fn make_absolute(guest: &mut Cpu, host: &Cpu) -> Result<()> {
 
 /// Names the features that left a model: one emulator has them in it, another has not.
 fn name_removed(cpu: &mut Cpu, model: &Model, policy: Policy) {
-    for feature in model.removed.iter() {
-        cpu.add_feature_if_missing(Map::get().name(feature), policy);
+    for feature in &model.removed {
+        cpu.add_feature_if_missing(Map::get().name(*feature), policy);
     }
 }
