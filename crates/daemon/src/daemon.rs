@@ -5,13 +5,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ostler_engine::Engine;
+use ostler_host::node::Node;
 use tokio::sync::watch;
 
 use crate::callbacks::Numbers;
 use crate::config::Config;
 use crate::emulator::Emulator;
 use crate::layout::Layout;
-use crate::node::Node;
 use crate::session::Session;
 
 /// What all clients share.
@@ -21,8 +22,10 @@ pub struct Daemon {
     pub layout: Layout,
     /// Its settings.
     pub config: Config,
-    /// The emulator that is used where a guest names none.
+    /// What is known of the emulator that is used where a guest names none.
     pub emulator: Emulator,
+    /// The guests.
+    pub engine: Arc<Engine>,
     /// The host.
     pub node: Node,
     /// The numbers of event registrations.
@@ -35,11 +38,12 @@ pub struct Daemon {
 
 impl Daemon {
     /// A daemon without clients.
-    pub fn new(layout: Layout, config: Config) -> Self {
+    pub fn new(layout: Layout, config: Config, engine: Engine) -> Self {
         Daemon {
             layout,
             config,
-            emulator: Emulator::of_host(),
+            emulator: Emulator::default(),
+            engine: Arc::new(engine),
             node: Node::default(),
             numbers: Numbers::default(),
             listeners: Mutex::default(),

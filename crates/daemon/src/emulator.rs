@@ -1,7 +1,6 @@
-//! The emulator that is used where nothing names one, and its version.
+//! The version of an emulator, without a probe of everything it can do.
 //!
-//! Owns: where it is looked for, how its version is asked for, and that it is asked once for each
-//! file. Never: starts a guest.
+//! Owns: how it is asked for, and that it is asked once for each file. Never: starts a guest.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -26,42 +25,23 @@ struct Stamp {
     modified: Option<SystemTime>,
 }
 
-/// The host's own emulator.
-#[derive(Debug)]
-pub struct Emulator {
-    name: String,
-    /// The version of the file that was asked last.
-    known: Mutex<Option<(Stamp, u64)>>,
-}
+/// The version of the file that was asked last.
+#[derive(Debug, Default)]
+pub struct Emulator(Mutex<Option<(Stamp, u64)>>);
 
 impl Emulator {
-    /// The emulator of the host's architecture.
-    pub fn of_host() -> Self {
-        let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
-        let arch = if machine.starts_with('i') && machine.ends_with("86") { "i386" } else { &machine };
-        Emulator { name: format!("qemu-system-{arch}"), known: Mutex::new(None) }
-    }
-
-    /// Its file.
-    fn find(&self) -> Option<PathBuf> {
-        let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-        let mut places = std::env::split_paths(&path).filter(|place| place.is_absolute());
-        places.find_map(|place| Some(place.join(&self.name)).filter(|file| file.is_file()))
-    }
-
-    /// Its version: a million for each major number, a thousand for each minor one.
-    pub async fn version(&self) -> Result<u64> {
-        let missing = || Error::internal(format!("Cannot find suitable emulator: no {} in PATH", self.name));
-        let path = self.find().ok_or_else(missing)?;
-        let data = std::fs::metadata(&path).map_err(|_| missing())?;
-        let stamp = Stamp { path, length: data.len(), modified: data.modified().ok() };
-        let mut known = self.known.lock().await;
+    /// The version of an emulator: a million for each major number, a thousand for each minor one.
+    pub async fn version(&self, path: &Path) -> Result<u64> {
+        let missing = |e| Error::system(format!("Cannot check QEMU binary {}: {e}", path.display()));
+        let data = std::fs::metadata(path).map_err(missing)?;
+        let stamp = Stamp { path: path.to_owned(), length: data.len(), modified: data.modified().ok() };
+        let mut known = self.0.lock().await;
         if let Some((asked, version)) = &*known
             && *asked == stamp
         {
             return Ok(*version);
         }
-        let version = ask(&stamp.path).await?;
+        let version = ask(path).await?;
         *known = Some((stamp, version));
         Ok(version)
     }

@@ -4,21 +4,23 @@
 //! carries out what a handler asks for; that is done by the crates below.
 
 pub mod access;
+pub mod accounts;
 pub mod callbacks;
 pub mod conf;
 pub mod config;
 pub mod daemon;
+pub mod deliver;
 pub mod dispatch;
 pub mod emulator;
 pub mod handlers;
 pub mod layout;
 pub mod log;
-pub mod node;
 pub mod options;
 pub mod pidfile;
 pub mod qemu_conf;
 pub mod serve;
 pub mod session;
 pub mod settings;
+pub mod setup;
 pub mod smbios;
 pub mod sockets;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ostler_engine::Engine;
 use ostler_rpc::connection::{About, Limits, SocketKind};
 use ostler_rpc::keepalive::Watch;
 use ostler_rpc::server::Server;
@@ -21,12 +22,15 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::daemon::Daemon;
+use crate::deliver::deliver;
 use crate::dispatch::Front;
 use crate::layout::Layout;
 use crate::log::{self, Output};
 use crate::options::Options;
 use crate::pidfile::PidFile;
+use crate::qemu_conf::QemuConf;
 use crate::settings::{self, Loaded};
+use crate::setup;
 use crate::sockets::{self, Role, Socket};
 
 /// Threads that serve clients; there is no more to win for calls that take microseconds.
@@ -44,6 +48,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     let file = options.config.clone().unwrap_or_else(|| layout.config_file());
     let Loaded { config, warnings } =
         settings::load::<Config>(&file, options.config.is_some()).map_err(|e| e.to_string())?;
+    let qemu = settings::load::<QemuConf>(&layout.etc.join("qemu.conf"), false).map_err(|e| e.to_string())?;
     let default = match options.daemon {
         true => Output::File(layout.log.join("ostlerd.log")),
         false => Output::Stderr,
@@ -51,12 +56,11 @@ pub fn run(options: &Options) -> Result<(), String> {
     let (filter, output) =
         log::choose(config.log_level, config.log_outputs.as_deref(), options.verbose, default);
     log::begin(filter, &output)?;
-    warnings.iter().for_each(|warning| warn!("{warning}"));
+    warnings.iter().chain(&qemu.warnings).for_each(|warning| warn!("{warning}"));
     let pid_file = PidFile::take(options.pid_file.as_deref().unwrap_or(&layout.pid_file))?;
     let sockets = sockets::open(&layout, &config)?;
     let tcp = if options.listen { tcp(&config)? } else { None };
     raise_file_limit();
-    let daemon = Arc::new(Daemon::new(layout, config));
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
@@ -64,11 +68,16 @@ pub fn run(options: &Options) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|e| format!("cannot start threads: {e}"))?;
-    let done = runtime.block_on(serve(&daemon, &sockets, tcp, options, &file));
+    let setup = setup::setup(&layout, &qemu.config)?;
+    let done = runtime.block_on(async {
+        let engine = Engine::open(setup).await.map_err(|e| e.to_string())?;
+        let daemon = Arc::new(Daemon::new(layout, config, engine));
+        serve(&daemon, &sockets, tcp, options, &file).await.map_err(|e| format!("cannot serve: {e}"))
+    });
     runtime.shutdown_timeout(LAST_WORK);
     drop(sockets);
     drop(pid_file);
-    done.map_err(|e| format!("cannot serve: {e}"))
+    done
 }
 
 fn layout(options: &Options) -> Result<Layout, String> {
@@ -134,7 +143,10 @@ async fn serve(
         let listener = TcpListener::from_std(listener)?;
         tokio::spawn(accept(daemon.clone(), server, Listener::Tcp(listener)));
     }
+    tokio::spawn(deliver(daemon.clone(), daemon.engine.subscribe()));
     report_ready(options)?;
+    let autostart = daemon.engine.clone();
+    tokio::spawn(async move { autostart.autostart().await });
     info!("ready at {}", daemon.layout.run.display());
     let mut idle = std::pin::pin!(idle(daemon, options.timeout));
     loop {
@@ -177,7 +189,7 @@ fn report_ready(options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends when there was no client for so many seconds; without a number, never.
+/// Ends when there was no client for so many seconds and no guest runs; without a number, never.
 async fn idle(daemon: &Daemon, seconds: Option<u32>) {
     let Some(seconds) = seconds else { return pending().await };
     let mut clients = daemon.clients();
@@ -185,7 +197,8 @@ async fn idle(daemon: &Daemon, seconds: Option<u32>) {
         // The other end is the daemon's own: it cannot go before this.
         let _ = clients.wait_for(|count| *count == 0).await;
         let came = clients.wait_for(|count| *count > 0);
-        if tokio::time::timeout(Duration::from_secs(seconds.into()), came).await.is_err() {
+        let nobody = tokio::time::timeout(Duration::from_secs(seconds.into()), came).await.is_err();
+        if nobody && daemon.engine.registry().counts().1 == 0 {
             return;
         }
     }

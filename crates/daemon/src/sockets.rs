@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Gid, Mode};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+use crate::accounts;
 use crate::config::{Config, permissions};
 use crate::layout::{Instance, Layout};
 
@@ -78,7 +79,9 @@ fn plan(instance: Instance, config: &Config) -> Vec<(String, Role, u32)> {
 pub fn open(layout: &Layout, config: &Config) -> Result<Vec<Socket>, String> {
     let directory = config.socket_dir().unwrap_or_else(|| layout.run.clone());
     let group = match (&config.unix_sock_group, layout.instance) {
-        (Some(name), Instance::System) => Some(group_number(name)?),
+        (Some(name), Instance::System) => {
+            Some(Gid::from_raw(accounts::group(name).map_err(|why| format!("unix_sock_group: {why}"))?))
+        }
         _ => None,
     };
     let named = |what: &str, e: &dyn std::fmt::Display| format!("cannot {what} {}: {e}", directory.display());
@@ -159,20 +162,6 @@ fn bind(
     }
 }
 
-/// The number of a group: by name as the system's group file has it, or a number.
-fn group_number(name: &str) -> Result<Gid, String> {
-    let groups = fs::read_to_string("/etc/group").map_err(|e| format!("cannot read /etc/group: {e}"))?;
-    let named = groups.lines().find_map(|line| {
-        let mut columns = line.split(':');
-        let number = (columns.next() == Some(name)).then(|| columns.nth(1))??;
-        number.parse().ok()
-    });
-    named
-        .or_else(|| name.parse().ok())
-        .map(Gid::from_raw)
-        .ok_or_else(|| format!("unix_sock_group: there is no group '{name}'"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,12 +212,5 @@ mod tests {
         let layout = Layout::below(&root.join("d".repeat(100)).join("e".repeat(100)));
         assert_eq!(open(&layout, &Config::default()).unwrap().len(), 6);
         fs::remove_dir_all(root).unwrap();
-    }
-
-    #[test]
-    fn groups() {
-        assert_eq!(group_number("root"), Ok(Gid::from_raw(0)));
-        assert_eq!(group_number("4711"), Ok(Gid::from_raw(4711)));
-        assert!(group_number("no such group").is_err());
     }
 }

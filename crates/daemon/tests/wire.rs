@@ -82,6 +82,19 @@ impl Client {
         }
     }
 
+    /// The next message, which must be this event.
+    fn event<P: Procedure>(&mut self) -> P::Args {
+        let mut length = [0; 4];
+        self.socket.read_exact(&mut length).unwrap();
+        let mut frame = vec![0; u32::from_be_bytes(length) as usize - 4];
+        self.socket.read_exact(&mut frame).unwrap();
+        let mut rest = &frame[..];
+        let header = Header::get(&mut rest).unwrap();
+        let kind = MessageKind::Event as i32;
+        assert_eq!((header.procedure, header.kind, header.serial), (P::ROW.number, kind, 0));
+        decode(rest).unwrap()
+    }
+
     fn call<P: Procedure>(&mut self, args: &P::Args) -> Result<P::Ret, Error> {
         let mut bytes = Vec::new();
         args.put(&mut bytes).unwrap();
@@ -184,6 +197,32 @@ fn events_once_for_each_object() {
         let id = client.call::<call::ConnectNodeDeviceEventRegisterAny>(&args).unwrap().callback_id;
         assert_eq!(id, event);
     }
+}
+
+#[test]
+fn events_reach_who_asked_for_them() {
+    let instance = Instance::start("deliver", "", &[]);
+    let mut newer = instance.connect("libvirt-sock-ro");
+    newer.open(0);
+    let args = wire::ConnectDomainEventCallbackRegisterAnyArgs { event_id: 0, dom: None };
+    let id = newer.call::<call::ConnectDomainEventCallbackRegisterAny>(&args).unwrap().callback_id;
+    let mut older = instance.connect("libvirt-sock-ro");
+    older.open(0);
+    older.call::<call::ConnectDomainEventRegister>(&()).unwrap();
+
+    let mut client = instance.connect("libvirt-sock");
+    client.open(0);
+    let xml = "<domain type='qemu'><name>told</name><memory>1024</memory>\
+               <os><type arch='x86_64'>hvm</type></os></domain>";
+    let args = wire::DomainDefineXmlArgs { xml: xml.to_owned() };
+    if let Err(error) = client.call::<call::DomainDefineXml>(&args) {
+        eprintln!("SKIPPED: no guest can be defined on this host: {error}");
+        return;
+    }
+    let told = newer.event::<call::DomainEventCallbackLifecycle>();
+    assert_eq!((told.callback_id, told.msg.event, told.msg.detail), (id, 0, 0));
+    assert_eq!((told.msg.dom.name.as_str(), told.msg.dom.id), ("told", -1));
+    assert_eq!(older.event::<call::DomainEventLifecycle>(), told.msg);
 }
 
 #[test]

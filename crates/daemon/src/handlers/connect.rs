@@ -181,7 +181,11 @@ impl Act<call::ConnectGetVersion> for Daemon {
         _on: Allowed<Host>,
         _args: (),
     ) -> Result<ConnectGetVersionRet> {
-        Ok(ConnectGetVersionRet { hv_ver: self.emulator.version().await? })
+        let arch = self.engine.host().arch;
+        let emulator = self.engine.emulators().find(arch);
+        let emulator =
+            emulator.ok_or_else(|| Error::internal(format!("Cannot find suitable emulator for {arch}")))?;
+        Ok(ConnectGetVersionRet { hv_ver: self.emulator.version(&emulator).await? })
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod admin;
 mod connect;
+mod domain;
 mod events;
 mod node;
 
@@ -12,7 +13,14 @@ use ostler_rpc::table::Program;
 
 use crate::dispatch::{Entry, Table, table};
 
-static REMOTE: Table = table(&[connect::HANDLERS, events::HANDLERS, node::HANDLERS]);
+static REMOTE: Table = table(&[
+    connect::HANDLERS,
+    events::HANDLERS,
+    node::HANDLERS,
+    domain::HANDLERS[0],
+    domain::HANDLERS[1],
+    domain::HANDLERS[2],
+]);
 static ADMIN: Table = table(&[admin::HANDLERS]);
 
 /// The handler of a program's procedure, if there is one.

@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use ostler_base::{Code, Error, Origin, Result};
+use ostler_base::{Code, Error, IdSet, Origin, Result};
+use ostler_host::node::MemoryStats;
 use ostler_rpc::programs::remote as wire;
 use ostler_rpc::programs::remote::limits::{NODE_CPU_STATS_MAX, NODE_MAX_CELLS, NODE_MEMORY_STATS_MAX};
 use ostler_rpc::programs::remote::procedures as call;
@@ -43,21 +44,51 @@ fn check_room(room: i32, max: usize) -> Result<usize> {
     }
 }
 
+/// A number as the wire has it.
+fn count(number: impl TryInto<i32>) -> i32 {
+    number.try_into().unwrap_or(i32::MAX)
+}
+
+impl Daemon {
+    /// The highest number of a cell; a host without NUMA is the cell 0.
+    fn last_cell(&self) -> u32 {
+        self.node.nodes().last_key_value().map_or(0, |(cell, _)| *cell)
+    }
+
+    /// Memory of a cell.
+    fn cell(&self, cell: u32) -> Result<MemoryStats> {
+        match self.node.nodes().is_empty() {
+            true => self.node.memory_stats(None),
+            false => self.node.memory_stats(Some(cell)),
+        }
+    }
+
+    /// KiB over all cells: all memory, and what is free.
+    fn memory(&self) -> Result<(u64, u64)> {
+        let cells: Result<Vec<_>> = (0..=self.last_cell()).map(|cell| self.cell(cell)).collect();
+        let host = || self.node.memory_stats(None).map(|host| vec![host]);
+        let cells = cells.or_else(|_| host())?;
+        let sum = |(total, free): (u64, u64), cell: &MemoryStats| {
+            (total.saturating_add(cell.total), free.saturating_add(cell.free))
+        };
+        Ok(cells.iter().fold((0, 0), sum))
+    }
+}
+
 impl Answer<call::NodeGetInfo> for Daemon {
     type On = Host;
 
     fn answer(&self, _: &Arc<Session>, _on: Allowed<Host>, _args: ()) -> Result<wire::NodeGetInfoRet> {
-        let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
-        let processors = self.node.processors();
+        let info = self.node.info()?;
         Ok(wire::NodeGetInfoRet {
-            model: FixedChars::new(&machine),
-            memory: self.node.total() / 1024,
-            cpus: processors.cpus,
-            mhz: self.node.mhz(),
-            nodes: processors.nodes,
-            sockets: processors.sockets,
-            cores: processors.cores,
-            threads: processors.threads,
+            model: FixedChars::new(&info.model),
+            memory: self.memory()?.0,
+            cpus: count(info.cpus),
+            mhz: count(info.mhz),
+            nodes: count(info.nodes),
+            sockets: count(info.sockets),
+            cores: count(info.cores),
+            threads: count(info.threads),
         })
     }
 }
@@ -82,7 +113,7 @@ impl Answer<call::NodeGetCpuStats> for Daemon {
         if room != 4 {
             return Err(invalid("nparams in virHostCPUGetStatsLinux must be equal to 4".to_owned()));
         }
-        let times = self.node.times(cpu).ok_or_else(no_such)?;
+        let times = self.node.cpu_stats(cpu).map_err(|_| no_such())?;
         let fields =
             [("kernel", times.kernel), ("user", times.user), ("idle", times.idle), ("iowait", times.iowait)];
         let params = fields.map(|(field, value)| wire::NodeGetCpuStats { field: field.to_owned(), value });
@@ -101,30 +132,31 @@ impl Answer<call::NodeGetMemoryStats> for Daemon {
     ) -> Result<wire::NodeGetMemoryStatsRet> {
         let room = check_room(args.nparams, NODE_MEMORY_STATS_MAX)?;
         only_flags(args.flags, 0, "virHostMemGetStats", Origin::None)?;
-        let last = self.node.cells().last().unwrap_or(0);
+        let last = self.last_cell();
         let cell = u32::try_from(args.cell_num).ok();
         if args.cell_num != ALL && cell.is_none_or(|cell| cell > last) {
             let text = format!("cellNum in virHostMemGetStats must be less than or equal to {last}");
             return Err(invalid(text));
         }
-        let count = if cell.is_some() { 2 } else { 4 };
+        let fields = if cell.is_some() { 2 } else { 4 };
         if room == 0 {
-            return Ok(wire::NodeGetMemoryStatsRet { params: List::default(), nparams: count });
+            return Ok(wire::NodeGetMemoryStatsRet { params: List::default(), nparams: fields });
         }
-        if args.nparams != count {
-            return Err(invalid(format!("nparams in virHostMemGetStatsLinux must be {count}")));
+        if args.nparams != fields {
+            return Err(invalid(format!("nparams in virHostMemGetStatsLinux must be {fields}")));
         }
-        let fields = ["total", "free", "buffers", "cached"];
-        let values = match cell {
-            Some(cell) => self.node.cell_memory(cell, ["MemTotal", "MemFree"]).map(|values| values.to_vec()),
-            None => {
-                self.node.memory(["MemTotal", "MemFree", "Buffers", "Cached"]).map(|values| values.to_vec())
-            }
+        let memory = match cell {
+            Some(cell) => self.cell(cell)?,
+            None => self.node.memory_stats(None)?,
         };
-        let values =
-            values.ok_or_else(|| Error::internal("no available memory info").from_origin(Origin::None))?;
-        let pairs = fields.into_iter().zip(values);
-        let params = pairs.map(|(field, value)| wire::NodeGetMemoryStats { field: field.to_owned(), value });
+        let fields = [
+            ("total", memory.total),
+            ("free", memory.free),
+            ("buffers", memory.buffers.unwrap_or(0)),
+            ("cached", memory.cached.unwrap_or(0)),
+        ];
+        let asked = fields.into_iter().take(room);
+        let params = asked.map(|(field, value)| wire::NodeGetMemoryStats { field: field.to_owned(), value });
         Ok(wire::NodeGetMemoryStatsRet { params: params.collect(), nparams: 0 })
     }
 }
@@ -133,7 +165,7 @@ impl Answer<call::NodeGetFreeMemory> for Daemon {
     type On = Host;
 
     fn answer(&self, _: &Arc<Session>, _on: Allowed<Host>, _args: ()) -> Result<wire::NodeGetFreeMemoryRet> {
-        Ok(wire::NodeGetFreeMemoryRet { free_mem: self.node.free() })
+        Ok(wire::NodeGetFreeMemoryRet { free_mem: self.memory()?.1.saturating_mul(1024) })
     }
 }
 
@@ -148,26 +180,22 @@ impl Answer<call::NodeGetCellsFreeMemory> for Daemon {
     ) -> Result<wire::NodeGetCellsFreeMemoryRet> {
         let refused = |text: &str| Err(Error::new(Code::Rpc, Origin::Rpc, text));
         let wrong = |text: &str| Err(invalid(text.to_owned()).from_origin(Origin::Domain));
-        let count = match usize::try_from(args.maxcells) {
+        let most = match usize::try_from(args.maxcells) {
             Err(_) => return refused("maxcells must be non-negative"),
-            Ok(count) if count > NODE_MAX_CELLS => return refused("maxcells > REMOTE_NODE_MAX_CELLS"),
+            Ok(most) if most > NODE_MAX_CELLS => return refused("maxcells > REMOTE_NODE_MAX_CELLS"),
             Ok(0) => return wrong("maxCells in virNodeGetCellsFreeMemory must be greater than zero"),
-            Ok(count) => count,
+            Ok(most) => most,
         };
         let Ok(start) = u32::try_from(args.start_cell) else {
             return wrong("startCell in virNodeGetCellsFreeMemory must be zero or greater");
         };
-        let last = self.node.cells().last().unwrap_or(0);
+        let last = self.last_cell();
         if start > last {
             let text = format!("start cell {start} out of range (0-{last})");
             return Err(Error::internal(text).from_origin(Origin::None));
         }
-        let free = |cell| self.node.cell_free(cell).unwrap_or(0);
-        // Without NUMA the one cell is the host.
-        let cells = match self.node.cell_free(start) {
-            None if last == 0 => vec![self.node.free()],
-            _ => (start..=last).take(count).map(free).collect(),
-        };
+        let free = |cell| self.cell(cell).map_or(0, |memory| memory.free.saturating_mul(1024));
+        let cells = (start..=last).take(most).map(free).collect();
         Ok(wire::NodeGetCellsFreeMemoryRet { cells: List(cells) })
     }
 }
@@ -182,17 +210,15 @@ impl Answer<call::NodeGetCpuMap> for Daemon {
         args: wire::NodeGetCpuMapArgs,
     ) -> Result<wire::NodeGetCpuMapRet> {
         only_flags(args.flags, 0, "virHostCPUGetMap", Origin::None)?;
-        let (present, online) = (self.node.present(), self.node.online());
-        let Some(last) = present.last() else {
-            return Err(Error::no_support("virNodeGetCPUMap"));
-        };
+        let present = self.node.present_cpus()?;
+        let online: IdSet = self.node.online_cpus()?.into_iter().collect();
+        let last = present.last().copied().unwrap_or(0);
         let mut map = online.to_bits();
         map.resize(last as usize / 8 + 1, 0);
-        let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
         Ok(wire::NodeGetCpuMapRet {
             cpumap: Opaque(if args.need_map != 0 { map } else { Vec::new() }),
             online: if args.need_online != 0 { count(online.len()).unsigned_abs() } else { 0 },
-            ret: count(last as usize + 1),
+            ret: count(last).saturating_add(1),
         })
     }
 }
