@@ -57,6 +57,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         log::choose(config.log_level, config.log_outputs.as_deref(), options.verbose, default);
     log::begin(filter, &output)?;
     warnings.iter().chain(&qemu.warnings).for_each(|warning| warn!("{warning}"));
+    sockets::make_directory(&layout.run, layout.instance)?;
     let pid_file = PidFile::take(options.pid_file.as_deref().unwrap_or(&layout.pid_file))?;
     let sockets = sockets::open(&layout, &config)?;
     let tcp = if options.listen { tcp(&config)? } else { None };
@@ -154,7 +155,7 @@ async fn serve(
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = &mut idle => break,
-            _ = hang_up.recv() => match settings::load::<Config>(config_file, false) {
+            _ = hang_up.recv() => match settings::load::<Config>(config_file, options.config.is_some()) {
                 Ok(_) => info!("{} can be read; its changes count from the next start on", config_file.display()),
                 Err(e) => warn!("{e}"),
             },

@@ -3,10 +3,10 @@
 //! Owns: their names, permissions and group, and that a live daemon's socket is never taken.
 //! Never: accepts a connection.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -85,7 +85,7 @@ pub fn open(layout: &Layout, config: &Config) -> Result<Vec<Socket>, String> {
         _ => None,
     };
     let named = |what: &str, e: &dyn std::fmt::Display| format!("cannot {what} {}: {e}", directory.display());
-    make_directory(&directory, layout.instance).map_err(|e| named("make directory", &e))?;
+    make_directory(&directory, layout.instance)?;
     let opened = File::open(&directory).map_err(|e| named("open directory", &e))?;
     let mut sockets = Vec::new();
     for (name, role, mode) in plan(layout.instance, config) {
@@ -100,10 +100,12 @@ pub fn open(layout: &Layout, config: &Config) -> Result<Vec<Socket>, String> {
     Ok(sockets)
 }
 
-fn make_directory(path: &Path, instance: Instance) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
+/// Makes the directory of an instance's sockets if it is not there; a user's is closed to others.
+/// The error is a message for the user.
+pub fn make_directory(path: &Path, instance: Instance) -> Result<(), String> {
     let mode = if instance == Instance::System { 0o755 } else { 0o700 };
-    fs::DirBuilder::new().recursive(true).mode(mode).create(path)
+    let made = DirBuilder::new().recursive(true).mode(mode).create(path);
+    made.map_err(|e| format!("cannot make directory {}: {e}", path.display()))
 }
 
 /// A path to a file of an open directory that is short enough for a socket's address however deep
@@ -203,6 +205,20 @@ mod tests {
         let error = open(&layout, &Config::default()).unwrap_err();
         assert!(error.contains("no socket"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_user_s_own() {
+        let root = root("session");
+        let variable = |name: &str| (name == "HOME").then(|| root.clone());
+        let layout = Layout::session(variable).unwrap();
+        let sockets = open(&layout, &Config::default()).unwrap();
+        assert!(sockets.iter().all(|socket| socket.role != Role::ReadOnly));
+        for place in [layout.run.clone(), layout.run.join("libvirt-sock")] {
+            assert_eq!(fs::metadata(place).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        drop(sockets);
         fs::remove_dir_all(root).unwrap();
     }
 
