@@ -9,6 +9,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::message::{Frame, Header, MessageKind, Payload, Status};
+use crate::programs::keepalive::KEEPALIVE;
+
 /// How a peer is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watch {
@@ -69,6 +72,25 @@ impl Keepalive {
             Due::Dead
         }
     }
+}
+
+/// A message of the keepalive program.
+pub(crate) fn frame(procedure: i32) -> Frame {
+    let header = Header {
+        program: KEEPALIVE.number,
+        version: KEEPALIVE.version,
+        procedure,
+        kind: MessageKind::Event as i32,
+        serial: 0,
+        status: Status::Ok as i32,
+    };
+    // Nothing about an empty message exceeds a bound.
+    Payload::empty().into_frame(header).unwrap_or_default()
+}
+
+/// Whether a message is this one of the keepalive program.
+pub(crate) fn is(header: &Header, procedure: i32) -> bool {
+    header.program == KEEPALIVE.number && header.version == KEEPALIVE.version && header.procedure == procedure
 }
 
 #[cfg(test)]

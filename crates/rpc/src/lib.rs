@@ -97,6 +97,7 @@
 //! public name ([`table::Rule`]), layouts, and functions that read and write the arguments.
 
 pub mod access;
+pub mod client;
 pub mod connection;
 mod incoming;
 pub mod keepalive;
@@ -111,6 +112,7 @@ pub mod table;
 pub mod transport;
 pub mod xdr;
 
+pub use client::{Client, ClientStream, Event, Events};
 pub use connection::{About, Connection, Limits, Peer, SocketKind};
 pub use link::Closed;
 pub use message::Payload;

@@ -23,11 +23,10 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::connection::{About, Connection, Limits, Peer, SocketKind};
 use crate::incoming::Arrived;
-use crate::keepalive::{Due, Keepalive};
+use crate::keepalive::{self, Due, Keepalive};
 use crate::link::{Closed, Link, Wake};
 use crate::message::{Frame, Header, MessageKind, Payload, Status};
 use crate::outbox::Outbox;
-use crate::programs::keepalive::KEEPALIVE;
 use crate::programs::keepalive::procedures::{Ping, Pong};
 use crate::service::{Call, Outcome, Reply, Serve, Service, Task};
 use crate::stream::{self, Stream, StreamEvent, Streams};
@@ -207,24 +206,11 @@ impl<S: Service> Serving<S> {
                     self.link.push(frame);
                 }
             }
-            Some(MessageKind::Event) if is(&header, Ping::ROW.number) => self.say(Pong::ROW.number),
+            Some(MessageKind::Event) if keepalive::is(&header, Ping::ROW.number) => {
+                self.link.push(keepalive::frame(Pong::ROW.number));
+            }
             // Whatever else there may be is passed over, as the protocol has it.
             _ => {}
-        }
-    }
-
-    /// Sends a message of the keepalive program.
-    fn say(&mut self, procedure: i32) {
-        let header = Header {
-            program: KEEPALIVE.number,
-            version: KEEPALIVE.version,
-            procedure,
-            kind: MessageKind::Event as i32,
-            serial: 0,
-            status: Status::Ok as i32,
-        };
-        if let Ok(frame) = Payload::empty().into_frame(header) {
-            self.link.push(frame);
         }
     }
 
@@ -277,7 +263,7 @@ impl<S: Service> Serving<S> {
             let ping = match self.keepalive.as_mut().map(|keepalive| keepalive.due(now)) {
                 Some(Due::Dead) => return Poll::Ready(Err(Closed::Silent)),
                 Some(Due::Ping) => {
-                    self.say(Ping::ROW.number);
+                    self.link.push(keepalive::frame(Ping::ROW.number));
                     return Poll::Ready(Ok(()));
                 }
                 Some(Due::At(at)) => Some(at),
@@ -295,11 +281,6 @@ impl<S: Service> Serving<S> {
             }
         }
     }
-}
-
-/// Whether a message is this one of the keepalive program.
-fn is(header: &Header, procedure: i32) -> bool {
-    header.program == KEEPALIVE.number && header.version == KEEPALIVE.version && header.procedure == procedure
 }
 
 /// What the protocol itself asks of a call.
