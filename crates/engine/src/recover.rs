@@ -1,7 +1,7 @@
 //! Taking over the guests that outlived a daemon.
 //!
 //! Owns: what is believed of a status file, and what follows where its process is gone. Never:
-//! ends a guest that runs.
+//! ends a guest that runs and answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use ostler_base::{Json, Result};
 use ostler_domain::{Draft, ReadMode};
 use ostler_host::Process;
+use ostler_qmp::MonitorError;
 use rustix::process::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -92,28 +93,37 @@ impl Engine {
     }
 
     async fn adopt(&self, guest: &Arc<Guest>, process: Arc<Process>, kept: &Kept) {
-        if kept.status == Status::Paused(Paused::StartingUp) {
-            // Nobody knows how far the start came; it never ran.
-            end_unlinked(&process).await;
-            return stop::clean_up(self, guest, Shutoff::Failed).await;
-        }
-        let connected = tokio::time::timeout(PATIENCE, connect(kept.monitor.as_ref())).await;
-        let Ok(Ok((monitor, events))) = connected else {
-            // Without its monitor it cannot be looked after; it may be ending just now.
-            tracing::error!(name = %guest.view().name, "the monitor does not answer");
-            end_unlinked(&process).await;
-            return stop::clean_up(self, guest, Shutoff::Crashed).await;
+        let seen = tokio::time::timeout(PATIENCE, async {
+            let (monitor, events) = connect(kept.monitor.as_ref()).await?;
+            let answer = monitor.command("query-status", None).await?;
+            Ok::<_, MonitorError>((monitor, events, status_seen(kept.status, &answer)))
+        });
+        let (monitor, events, status) = match seen.await {
+            // Nobody knows how far its start came; it never ran.
+            Ok(Ok((_, _, Status::Paused(Paused::StartingUp)))) => {
+                end_unlinked(&process).await;
+                return stop::clean_up(self, guest, Shutoff::Failed).await;
+            }
+            Ok(Ok(seen)) => seen,
+            Ok(Err(_)) | Err(_) => {
+                // Without its monitor it cannot be looked after; it may be ending just now.
+                tracing::error!(name = %guest.view().name, "the monitor does not answer");
+                end_unlinked(&process).await;
+                return stop::clean_up(self, guest, Shutoff::Crashed).await;
+            }
         };
         let (done, gone) = watch::channel(false);
-        let link = Link { monitor: monitor.clone(), process, gone };
-        guest.update(|state| state.lifecycle = Lifecycle::Live(link.clone()));
-        if let Ok(answer) = monitor.within(PATIENCE).command("query-status", None).await {
-            guest.update(|state| state.run.status = status_seen(kept.status, &answer));
-            self.persist(guest).await;
-        }
+        let link = Link { monitor, process, gone };
+        guest.update(|state| {
+            state.lifecycle = Lifecycle::Live(link.clone());
+            state.run.status = status;
+            if matches!(status, Status::Shutdown(_)) {
+                state.run.ending = Some(Shutoff::Shutdown);
+            }
+        });
+        self.persist(guest).await;
         tokio::spawn(actor::follow(self.clone(), Arc::clone(guest), link.clone(), events, done));
-        if matches!(guest.view().status, Status::Shutdown(_)) {
-            guest.update(|state| state.run.ending = Some(Shutoff::Shutdown));
+        if matches!(status, Status::Shutdown(_)) {
             actor::signal(&link.process, Signal::TERM);
         }
     }
@@ -139,6 +149,9 @@ mod tests {
             |kept, running, word: &str| status_seen(kept, &json!({"running": running, "status": word}));
         assert_eq!(seen(booted, true, "running"), booted);
         assert_eq!(seen(user, true, "running"), Status::Running(Running::Unknown));
+        let starting = Status::Paused(Paused::StartingUp);
+        assert_eq!(seen(starting, false, "prelaunch"), starting);
+        assert_eq!(seen(starting, true, "running"), Status::Running(Running::Unknown));
         assert_eq!(seen(user, false, "paused"), user);
         assert_eq!(seen(booted, false, "paused"), Status::Paused(Paused::Unknown));
         assert_eq!(seen(booted, false, "io-error"), Status::Paused(Paused::IoError));

@@ -83,6 +83,11 @@ impl Registry {
         }
     }
 
+    /// Whether this very guest is here.
+    pub fn holds(&self, guest: &Arc<Guest>) -> bool {
+        self.by_uuid(guest.uuid).is_some_and(|known| Arc::ptr_eq(&known, guest))
+    }
+
     /// Adds a guest; one with the same UUID is replaced.
     pub fn add(&self, guest: &Arc<Guest>) {
         let view = guest.view();
@@ -98,9 +103,12 @@ impl Registry {
     /// Takes a guest out.
     pub fn remove(&self, uuid: Uuid) {
         self.write(|tables| {
-            tables.by_uuid.remove(&uuid);
-            tables.by_name.retain(|_, named| *named != uuid);
-            tables.by_id.retain(|_, running| *running != uuid);
+            let Some(guest) = tables.by_uuid.remove(&uuid) else { return };
+            let view = guest.view();
+            tables.by_name.remove(&view.name);
+            if let Some(id) = view.id {
+                tables.by_id.remove(&id);
+            }
         });
     }
 

@@ -2,13 +2,16 @@
 //!
 //! Skipped, loudly, where there is no QEMU or the launcher is not built.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ostler_base::Arch;
 use ostler_caps::emulator::ProbeHost;
-use ostler_domain::{DriverConfig, HostFacts, WriteMode};
+
+use ostler_domain::{DriverConfig, HostFacts, TlsConfig, WriteMode};
 use ostler_engine::events::{Event, What};
 use ostler_engine::{Engine, Guest, Manner, Paths, Processors, Setup, Strictness};
 use tokio::runtime::Runtime;
@@ -66,6 +69,7 @@ fn setup(root: &Path) -> Option<Setup> {
         dump_guest_core: false,
         seccomp_sandbox: true,
         log_timestamp: true,
+        chardev_tls: TlsConfig { enabled: false, cert_dir: text("etc/pki/qemu"), verify: false },
         owner: None,
     };
     Some(Setup {
@@ -201,7 +205,16 @@ fn guests_outlive_the_daemon() {
         second.engine.resume(&fleeting).await.unwrap();
         second.engine.destroy(&fleeting, Manner::Force).await.unwrap();
         assert!(second.engine.registry().by_name("fleeting").is_none());
-        // One that ends by itself, without a word.
+        // One that ends by itself, with the word that it does.
+        second.engine.create(&definition("polite"), Strictness::Lenient, Processors::Run).await.unwrap();
+        let polite = second.guest("polite");
+        let mut events = second.engine.subscribe();
+        let link = polite.link().unwrap();
+        drop(link.monitor.command("quit", None).await);
+        let mut gone = link.gone.clone();
+        tokio::time::timeout(Duration::from_secs(10), gone.wait_for(|gone| *gone)).await.unwrap().unwrap();
+        assert_eq!((numbers(&polite), told(&mut events)), ((5, 1), vec![(6, 2), (5, 0)]));
+        // And without a word.
         let mut events = second.engine.subscribe();
         let link = kept.link().unwrap();
         link.process.signal(rustix::process::Signal::KILL).unwrap();

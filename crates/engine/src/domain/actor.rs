@@ -67,11 +67,11 @@ fn report(exit: Result<Exit>) {
 }
 
 async fn take(engine: &Engine, guest: &Arc<Guest>, event: Event) {
-    let effects = guest.update(|state| on_event(&mut state.run, event.kind));
+    let effects = engine.turn(guest, |run| on_event(run, event.kind));
     carry_out(engine, guest, effects).await;
 }
 
-/// Does what must follow, in order.
+/// Does what must follow, in order. What is to be told usually was, with the change itself.
 pub(crate) async fn carry_out(engine: &Engine, guest: &Arc<Guest>, effects: Vec<Effect>) {
     for effect in effects {
         match effect {
@@ -85,7 +85,7 @@ pub(crate) async fn carry_out(engine: &Engine, guest: &Arc<Guest>, effects: Vec<
             Effect::Restart => {
                 if let Ok(link) = guest.link() {
                     // On a task of its own: the answers come after events that this one takes.
-                    tokio::spawn(restart(Arc::clone(guest), link));
+                    tokio::spawn(restart(engine.clone(), Arc::clone(guest), link));
                 }
             }
         }
@@ -99,10 +99,11 @@ pub(crate) fn signal(process: &Process, signal: Signal) {
     }
 }
 
-async fn restart(guest: Arc<Guest>, link: Link) {
+async fn restart(engine: Engine, guest: Arc<Guest>, link: Link) {
     let answers = link.monitor.batch(&[("system_reset", None), ("cont", None)]).await;
     if let Some(error) = answers.into_iter().find_map(Result::err) {
         tracing::warn!(guest = %guest.view().name, %error, "cannot start the guest anew");
         signal(&link.process, Signal::TERM);
     }
+    engine.persist(&guest).await;
 }

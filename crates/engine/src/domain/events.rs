@@ -199,17 +199,23 @@ fn watchdog_action(word: &str) -> i32 {
     }
 }
 
+/// Whoever brought an event about keeps what follows from it, before it says that it is done.
+fn expected(mut effects: Vec<Effect>) -> Vec<Effect> {
+    effects.retain(|effect| *effect != Effect::Persist);
+    effects
+}
+
 /// Changes what the guest is doing as the event says; returns what must follow, in order.
 pub fn on_event(run: &mut Run, event: EventKind) -> Vec<Effect> {
     match event {
-        EventKind::Stop => {
-            let why = run.pausing.take().unwrap_or(Paused::Unknown);
-            run.paused(why)
-        }
-        EventKind::Resume => {
-            let why = run.resuming.take().unwrap_or(Running::Unpaused);
-            run.resumed(why)
-        }
+        EventKind::Stop => match run.pausing.take() {
+            Some(why) => expected(run.paused(why)),
+            None => run.paused(Paused::Unknown),
+        },
+        EventKind::Resume => match run.resuming.take() {
+            Some(why) => expected(run.resumed(why)),
+            None => run.resumed(Running::Unpaused),
+        },
         EventKind::Shutdown { guest, reason } => run.shut_down(guest, &reason),
         EventKind::Reset { .. } => vec![Effect::Tell(What::Reboot)],
         EventKind::Suspend => {
@@ -314,7 +320,8 @@ mod tests {
     fn what_an_operation_expects_gives_the_reason() {
         let mut run = running();
         run.pausing = Some(Paused::User);
-        on_event(&mut run, EventKind::Stop);
+        let effects = on_event(&mut run, EventKind::Stop);
+        assert_eq!((tells(&effects), effects.len()), (vec![(3, 0)], 1), "the operation keeps it");
         assert_eq!(run.status, Status::Paused(Paused::User));
         assert!(run.paused(Paused::User).is_empty(), "told once");
         run.resuming = Some(Running::Unpaused);

@@ -16,9 +16,10 @@ use ostler_qmp::Monitor;
 use tokio::sync::watch;
 
 use super::admit::Gate;
-use super::events::Run;
+use super::events::{Effect, Run};
 use super::status::{Shutoff, Status};
 use super::view::{Definition, View};
+use crate::events::What;
 
 /// What an operation on a running guest needs: no link, no talking to an emulator that is gone.
 #[derive(Debug, Clone)]
@@ -129,12 +130,39 @@ impl Guest {
 
     /// Changes the state and publishes the view that follows.
     pub fn update<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        self.change(change, |_, result| result)
+    }
+
+    /// Changes what the processors do and tells of it at once, so that events go out in the order of
+    /// changes whoever makes them; what else must follow is returned.
+    pub(crate) fn turn(
+        &self,
+        change: impl FnOnce(&mut Run) -> Vec<Effect>,
+        mut tell: impl FnMut(&View, What),
+    ) -> Vec<Effect> {
+        self.change(
+            |state| change(&mut state.run),
+            |view, effects| {
+                let rest = effects.into_iter().filter_map(|effect| match effect {
+                    Effect::Tell(what) => {
+                        tell(view, what);
+                        None
+                    }
+                    other => Some(other),
+                });
+                rest.collect()
+            },
+        )
+    }
+
+    /// Changes the state, publishes the view, then looks at it with the state still held.
+    fn change<T, R>(&self, change: impl FnOnce(&mut State) -> T, look: impl FnOnce(&View, T) -> R) -> R {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let result = change(&mut state);
         state.view.status = state.run.status;
         let view = Arc::new(state.view.clone());
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
-        result
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&view);
+        look(&view, result)
     }
 
     /// Looks at the state.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ostler_base::{Result, refuse};
 
-use crate::domain::actor::carry_out;
 use crate::domain::status::{Paused, Running, Status};
 use crate::domain::{Guest, Job};
 use crate::engine::Engine;
@@ -21,12 +20,12 @@ impl Engine {
         }
         guest.update(|state| state.run.pausing = Some(Paused::User));
         let answer = link.monitor.command("stop", None).await;
-        let effects = guest.update(|state| {
-            state.run.pausing = None;
-            if answer.is_ok() { state.run.paused(Paused::User) } else { Vec::new() }
+        self.turn(guest, |run| {
+            run.pausing = None;
+            if answer.is_ok() { run.paused(Paused::User) } else { Vec::new() }
         });
         answer.map_err(|error| error.of_guest(&guest.view().name))?;
-        carry_out(self, guest, effects).await;
+        self.persist(guest).await;
         Ok(())
     }
 
@@ -37,23 +36,25 @@ impl Engine {
         match guest.view().status {
             Status::PmSuspended => refuse!(operation_invalid, "domain is pmsuspended"),
             Status::Running(_) => refuse!(operation_invalid, "domain is already running"),
-            Status::Paused(_) | Status::Crashed(_) => self.run_processors(guest, Running::Unpaused).await,
+            Status::Paused(_) | Status::Crashed(_) => {
+                self.run_processors(guest, Running::Unpaused).await?;
+                self.persist(guest).await;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
 
-    /// Lets the processors run, for this reason.
+    /// Lets the processors run, for this reason, and tells of it. The caller writes the status file.
     pub(crate) async fn run_processors(&self, guest: &Arc<Guest>, why: Running) -> Result<()> {
         let link = guest.link()?;
         guest.update(|state| state.run.resuming = Some(why));
         let answer = link.monitor.command("cont", None).await;
-        let effects = guest.update(|state| {
-            state.run.resuming = None;
-            if answer.is_ok() { state.run.resumed(why) } else { Vec::new() }
+        self.turn(guest, |run| {
+            run.resuming = None;
+            if answer.is_ok() { run.resumed(why) } else { Vec::new() }
         });
-        answer.map_err(|error| error.of_guest(&guest.view().name))?;
-        carry_out(self, guest, effects).await;
-        Ok(())
+        answer.map(drop).map_err(|error| error.of_guest(&guest.view().name))
     }
 
     /// Presses the power button.

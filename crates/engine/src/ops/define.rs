@@ -101,7 +101,7 @@ impl Engine {
             state.view.autostart = false;
             state.view.inactive = None;
         });
-        if !guest.view().is_active() {
+        if !guest.view().is_active() && self.registry().holds(guest) {
             self.registry().remove(guest.uuid);
         }
         self.tell(&view, What::Lifecycle(Lifecycle::Undefined(Undefined::Removed)));

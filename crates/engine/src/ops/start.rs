@@ -29,7 +29,7 @@ use crate::domain::actor;
 use crate::domain::events::Run;
 use crate::domain::guest::{Lifecycle, Link};
 use crate::domain::status::{Paused, Running, Shutoff};
-use crate::domain::{Guest, Job, Shown, View};
+use crate::domain::{Guest, Job, Shown, Status, View};
 use crate::engine::{Engine, blocking};
 use crate::events::{self, What};
 use crate::files::Durability;
@@ -78,26 +78,41 @@ impl Engine {
         processors: Processors,
     ) -> Result<Arc<View>> {
         let domain = self.read(xml, strictness).await?;
-        let guest = {
-            let _turn = self.definitions().lock().await;
-            match self.registry().match_identity(domain.name(), domain.uuid())? {
-                Some(guest) => guest,
-                None => {
-                    let guest = Guest::transient(domain.name(), domain.uuid());
-                    self.registry().add(&guest);
-                    guest
-                }
+        loop {
+            let guest = self.find_or_add(&domain).await?;
+            let _pass = guest.gate.enter(Job::Start, "remoteDispatchDomainCreateXML").await?;
+            if !self.registry().holds(&guest) {
+                // It went while we waited for our turn; its name and UUID may be another's by now.
+                continue;
             }
-        };
-        let _pass = guest.gate.enter(Job::Start, "remoteDispatchDomainCreateXML").await?;
-        if guest.view().is_active() {
-            refuse!(operation_invalid, "domain is already active as '{}'", domain.name());
+            if guest.view().is_active() {
+                refuse!(operation_invalid, "domain is already active as '{}'", domain.name());
+            }
+            let started = self.bring_up(&guest, &domain, processors).await;
+            if started.is_err() {
+                self.forget_transient(&guest).await;
+            }
+            return started;
         }
-        let started = self.bring_up(&guest, &domain, processors).await;
-        if started.is_err() && !guest.view().persistent {
+    }
+
+    async fn find_or_add(&self, domain: &Domain) -> Result<Arc<Guest>> {
+        let _turn = self.definitions().lock().await;
+        if let Some(guest) = self.registry().match_identity(domain.name(), domain.uuid())? {
+            return Ok(guest);
+        }
+        let guest = Guest::transient(domain.name(), domain.uuid());
+        self.registry().add(&guest);
+        Ok(guest)
+    }
+
+    /// Forgets a guest that does not run and is not defined.
+    pub(crate) async fn forget_transient(&self, guest: &Arc<Guest>) {
+        let _turn = self.definitions().lock().await;
+        let view = guest.view();
+        if !view.persistent && !view.is_active() && self.registry().holds(guest) {
             self.registry().remove(guest.uuid);
         }
-        started
     }
 
     async fn bring_up(
@@ -108,7 +123,9 @@ impl Engine {
     ) -> Result<Arc<View>> {
         let path = domain.head.emulator.clone().map(PathBuf::from);
         let path = path.or_else(|| self.emulators().find(self.host().arch));
-        let Some(path) = path else { refuse!(unsupported, "no emulator binary found for this architecture") };
+        let Some(path) = path else {
+            refuse!(unsupported, "no emulator for architecture {} on this host", self.host().arch)
+        };
         let emulator = self.emulators().get(&path).await?;
         let id = self.next_id();
         let shown = Shown::new(domain.with_id(Some(id)));
@@ -119,10 +136,9 @@ impl Engine {
             state.view.id = Some(id);
         });
         self.registry().runs(id, guest.uuid);
-        let started = self.climb(guest, &shown, &emulator).await;
-        if let Err(error) = started {
+        if let Err(error) = self.climb(guest, &shown, &emulator).await {
             self.registry().ended(id);
-            guest.update(|state| state.end(Shutoff::Failed));
+            guest.update(|state| state.end(state.run.ending.unwrap_or(Shutoff::Failed)));
             return Err(error);
         }
         if processors == Processors::Run
@@ -131,13 +147,13 @@ impl Engine {
             super::stop::end_now(guest, Shutoff::Failed).await;
             return Err(error);
         }
-        let view = guest.view();
-        self.tell(&view, What::Lifecycle(events::Lifecycle::Started(events::Started::Booted)));
+        self.tell(&guest.view(), What::Lifecycle(events::Lifecycle::Started(events::Started::Booted)));
         if processors == Processors::Stay {
-            guest.update(|state| state.run.status = crate::domain::Status::Paused(Paused::User));
-            self.tell(&view, What::Lifecycle(events::Lifecycle::Suspended(events::Suspended::Paused)));
-            self.persist(guest).await;
+            guest.update(|state| state.run.status = Status::Paused(Paused::User));
+            let suspended = events::Lifecycle::Suspended(events::Suspended::Paused);
+            self.tell(&guest.view(), What::Lifecycle(suspended));
         }
+        self.persist(guest).await;
         Ok(guest.view())
     }
 

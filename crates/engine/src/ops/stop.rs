@@ -154,8 +154,6 @@ pub(crate) async fn clean_up(engine: &Engine, guest: &Arc<Guest>, why: Shutoff) 
     if let Some(id) = before.id {
         engine.registry().ended(id);
     }
-    if !before.persistent {
-        engine.registry().remove(guest.uuid);
-    }
+    engine.forget_transient(guest).await;
     engine.tell(&guest.view(), stopped(why));
 }
