@@ -124,6 +124,7 @@ struct Facts {
     origin: Origin,
     level: Level,
     detail: String,
+    verbatim: bool,
     at: Option<Position>,
 }
 
@@ -131,7 +132,14 @@ impl Error {
     /// An error of level [`Level::Error`].
     pub fn new(code: Code, origin: Origin, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Error(Box::new(Facts { code, origin, level: Level::Error, detail, at: None }))
+        Error(Box::new(Facts { code, origin, level: Level::Error, detail, verbatim: false, at: None }))
+    }
+
+    /// The same, with a message that stands without the text of the code before it.
+    pub fn verbatim(code: Code, origin: Origin, message: impl Into<String>) -> Self {
+        let mut error = Self::new(code, origin, message);
+        error.0.verbatim = true;
+        error
     }
 
     /// The code.
@@ -161,7 +169,7 @@ impl Error {
 
     /// The whole message.
     pub fn message(&self) -> String {
-        self.0.code.message(&self.0.detail)
+        if self.0.verbatim { self.0.detail.clone() } else { self.0.code.message(&self.0.detail) }
     }
 
     /// The same error from another origin.
@@ -258,6 +266,8 @@ mod tests {
         let with = Error::unsupported("no tpm");
         assert_eq!(with.to_string(), "unsupported configuration: no tpm");
         assert_eq!(Error::unsupported("").to_string(), "unsupported configuration");
+        let bare = Error::verbatim(Code::InvalidArg, Origin::Qemu, "unsupported flags");
+        assert_eq!(bare.to_string(), "unsupported flags");
         assert_eq!(Error::system("cannot open").to_string(), "cannot open");
     }
 
