@@ -3,8 +3,8 @@
 use ostler_base::{Arch, Result};
 
 use super::Comparison;
-use super::definition::{Cpu, Mode, Policy};
-use super::family::{Family, take_host_model};
+use super::definition::{Cpu, Policy};
+use super::family::Family;
 
 /// The family.
 pub(super) struct Loongarch;
@@ -18,10 +18,8 @@ impl Family for Loongarch {
         Ok(Comparison::Identical)
     }
 
-    fn update(&self, guest: &mut Cpu, host: Option<&Cpu>, relative: bool, _removed: Policy) -> Result<()> {
-        if relative && guest.mode == Some(Mode::HostModel) {
-            take_host_model(guest, host)?;
-        }
+    /// Every CPU stays as it is defined.
+    fn update(&self, _guest: &mut Cpu, _host: Option<&Cpu>, _relative: bool, _removed: Policy) -> Result<()> {
         Ok(())
     }
 }

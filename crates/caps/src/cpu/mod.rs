@@ -86,13 +86,13 @@ impl Comparison {
     }
 }
 
-/// Whether anything is known of CPUs of an architecture.
-pub fn is_known_arch(arch: Arch) -> bool {
-    family::find(arch).is_some()
+/// Refuses an architecture of whose CPUs nothing is known.
+pub fn check_arch(arch: Arch) -> Result<()> {
+    family::of(arch).map(|_| ())
 }
 
 /// The models of an architecture, older first; empty where any name that the emulator knows may
-/// be one. An error where nothing is known of the architecture.
+/// be one, and where nothing is known of the architecture.
 pub fn models(arch: Arch) -> Vec<&'static str> {
     family::find(arch).map(|family| family.models()).unwrap_or_default()
 }
@@ -132,11 +132,12 @@ pub fn checks_against_host(arch: Arch, cpu: &Cpu) -> Result<bool> {
 /// model that cannot be had here. They are no hindrance where the definition disables them, but
 /// the host's model must have what the definition requires by name.
 pub fn compare_unusable(arch: Arch, host: &Cpu, cpu: &Cpu, blockers: &[String]) -> Result<Comparison> {
-    family::of(arch)?;
+    let mut host = host.clone();
+    family::of(arch)?.expand(&mut host)?;
     let policy = |cpu: &Cpu, name: &str| cpu.feature(name).and_then(|feature| feature.policy);
     let blocking = blockers.iter().filter(|name| policy(cpu, name) != Some(Policy::Disable));
     let required = cpu.features.iter().filter(|feature| feature.policy == Some(Policy::Require));
-    let lacking = required.map(|f| &f.name).filter(|name| policy(host, name) != Some(Policy::Require));
+    let lacking = required.map(|f| &f.name).filter(|name| policy(&host, name) != Some(Policy::Require));
     let missing: Vec<&str> = blocking.chain(lacking).map(String::as_str).collect();
     if missing.is_empty() {
         return Ok(Comparison::Superset);

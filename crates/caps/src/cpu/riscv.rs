@@ -3,8 +3,8 @@
 use ostler_base::{Arch, Result};
 
 use super::Comparison;
-use super::definition::{Cpu, Match, Mode, Policy};
-use super::family::Family;
+use super::definition::{Cpu, Mode, Policy};
+use super::family::{Family, take_host_model};
 
 /// The family.
 pub(super) struct Riscv;
@@ -18,9 +18,9 @@ impl Family for Riscv {
         Ok(Comparison::Identical)
     }
 
-    fn update(&self, guest: &mut Cpu, _host: Option<&Cpu>, _relative: bool, _removed: Policy) -> Result<()> {
-        if guest.mode == Some(Mode::Custom) {
-            guest.matching = Match::Exact;
+    fn update(&self, guest: &mut Cpu, host: Option<&Cpu>, relative: bool, _removed: Policy) -> Result<()> {
+        if relative && guest.mode == Some(Mode::HostModel) {
+            take_host_model(guest, host)?;
         }
         Ok(())
     }

@@ -4,12 +4,14 @@
 //! touches `<numa>`: it is the child of a `<cpu>` too, but another reader's.
 
 use ostler_base::{Arch, Code, Error, Origin, Result, Word};
-use ostler_xml::{Document, El, Element};
+use ostler_xml::{Document, El, Element, Number};
 
 use super::definition::{
     Cache, Cpu, Fallback, Feature, Match, MaxPhysAddr, Mode, Policy, Side, Signature, Topology, Tsc,
 };
 
+/// What `check` can say instead of nothing.
+const DEFAULT_CHECK: &str = "default";
 /// Length of `vendor_id`, in bytes.
 const VENDOR_ID_LENGTH: usize = 12;
 
@@ -38,10 +40,11 @@ impl Cpu {
         check_name(element)?;
         let mut cpu = match side {
             Side::Guest => Cpu::guest(),
-            Side::Host => Cpu::host(read_arch(element)?),
+            Side::Host => Cpu { side, mode: None, ..Cpu::guest() },
         };
         cpu.read_attributes(element)?;
         if side == Side::Host {
+            cpu.arch = Some(read_arch(element)?);
             cpu.read_host_numbers(element)?;
         }
         cpu.read_model(element)?;
@@ -71,7 +74,10 @@ impl Cpu {
         }
         if self.side == Side::Guest {
             self.matching = element.word("match")?.unwrap_or(Match::Exact);
-            self.check = element.word("check")?;
+            self.check = match element.attr("check") {
+                Some(DEFAULT_CHECK) => None,
+                _ => element.word("check")?,
+            };
             self.deprecated_features = element.on_off("deprecated_features")?;
         }
         Ok(())
@@ -79,7 +85,7 @@ impl Cpu {
 
     fn read_host_numbers(&mut self, element: Element<'_>) -> Result<()> {
         if let Some(version) = element.child("microcode").and_then(|m| m.attr("version")) {
-            let version = version.trim().parse().map_err(|_| unsupported("invalid microcode version"))?;
+            let version = u32::read(version, 10).ok_or_else(|| unsupported("invalid microcode version"))?;
             self.microcode = Some(version).filter(|version| *version != 0);
         }
         if let Some(signature) = element.child("signature") {
@@ -260,7 +266,7 @@ fn read_cache(element: Element<'_>) -> Result<Option<Cache>> {
     if caches.next().is_some() {
         return Err(xml_error("at most one CPU cache element may be specified"));
     }
-    let level = cache.number("level")?;
+    let level = nonnegative(cache, "level")?;
     if level.is_some_and(|level| !(1..=3).contains(&level)) {
         return Err(xml_error("invalid CPU cache level, must be in range [1,3]"));
     }
@@ -269,7 +275,7 @@ fn read_cache(element: Element<'_>) -> Result<Option<Cache>> {
 
 fn read_max_phys_addr(element: Element<'_>) -> Result<MaxPhysAddr> {
     let mode = element.require_word("mode")?;
-    let bits = element.number("bits")?;
+    let bits = nonnegative(element, "bits")?;
     let limit = element.nonzero("limit")?;
     if limit.is_some() && mode != super::definition::AddressMode::Passthrough {
         return Err(unsupported("attribute 'limit' is only supported for maxphysaddr mode 'passthrough'"));
@@ -279,6 +285,15 @@ fn read_max_phys_addr(element: Element<'_>) -> Result<MaxPhysAddr> {
 
 fn required_nonzero(element: Element<'_>, name: &str) -> Result<u32> {
     element.nonzero(name)?.ok_or_else(|| element.missing(name))
+}
+
+/// An integer whose sign is told apart in errors.
+fn nonnegative(element: Element<'_>, name: &str) -> Result<Option<u32>> {
+    let number = element.number::<i32>(name)?;
+    let sign = |n: i32| {
+        u32::try_from(n).map_err(|_| element.invalid(name, &n.to_string(), " Expected non-negative value"))
+    };
+    number.map(sign).transpose()
 }
 
 fn xml_error(words: impl Into<String>) -> Error {

@@ -10,7 +10,7 @@ use crate::cpu::definition::{Check, Cpu, Mode, Policy};
 
 /// Writes into a guest's CPU what the hypervisor gave and what it refused; whether there was
 /// something to do. With check `full` a difference is an error instead, except in features that
-/// came to the model after its release.
+/// came to the model after its release and that the definition does not name.
 ///
 /// `enabled` are the bits of the virtual CPU, `disabled` those that were asked for and refused.
 pub fn update_live(cpu: &mut Cpu, enabled: &CpuData, disabled: &CpuData) -> Result<bool> {
@@ -34,7 +34,8 @@ pub fn update_live(cpu: &mut Cpu, enabled: &CpuData, disabled: &CpuData) -> Resu
     let extra = unwanted & enabled;
     let missing = disabled | (wanted - enabled);
     if full {
-        let late = model.map_or(FeatureSet::default(), |model| model.added);
+        let named = Asked::of(cpu)?.all();
+        let late = model.map_or(FeatureSet::default(), |model| model.added - named);
         check_full(extra - late, missing - late)?;
     }
     for feature in (extra | missing).iter() {

@@ -206,6 +206,11 @@ impl Asked {
         }
         Ok(asked)
     }
+
+    /// Every feature that is named.
+    fn all(&self) -> FeatureSet {
+        self.force | self.require | self.optional | self.disable | self.forbid
+    }
 }
 
 /// The features of the model of a definition; none where it names none.
