@@ -23,7 +23,8 @@ pub enum Durability {
     Volatile,
 }
 
-/// Writes a file: a new one in the same directory takes its name, so that a reader sees the old content or the new
+/// Writes a file: a new one in the same directory takes its name, so that a reader sees the old content
+/// or the new
 /// one, and a link there is replaced, not followed.
 pub fn write_atomic(
     path: &Path,
@@ -105,7 +106,8 @@ pub fn make_dir(path: &Path, mode: u32, owner: Option<Owner>, existing: Existing
     make().map_err(|error| failed(format_args!("cannot create directory '{}'", path.display()), error))
 }
 
-/// Removes a directory with everything in it, or whatever else stands there; follows no link. None is no error.
+/// Removes a directory with everything in it, or whatever else stands there; follows no link. None is
+/// no error.
 pub fn remove_tree(path: &Path) -> Result<()> {
     let removed = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),

@@ -1,13 +1,16 @@
 //! Carries out plans on the host and answers their questions.
 //!
-//! Owns: everything that touches the host: files, processes, sockets, what `/proc` and `/sys` tell. Never: decides
-//! anything, knows XML or a device. Everything here blocks but [`Process::ended`] and [`Process::stop`]; call it from
+//! Owns: everything that touches the host: files, processes, sockets, what `/proc` and `/sys` tell.
+//! Never: decides
+//! anything, knows XML or a device. Everything here blocks but [`Process::ended`] and
+//! [`Process::stop`]; call it from
 //! a blocking thread.
 //!
 //! A start, from end to end:
 //!
 //! ```no_run
-//! # fn example(launch: ostler_plan::Launch, questions: Vec<ostler_plan::Query>) -> ostler_base::Result<()> {
+//! # fn example(launch: ostler_plan::Launch, questions: Vec<ostler_plan::Query>) ->
+//! ostler_base::Result<()> {
 //! use std::fs::File;
 //! use std::time::Duration;
 //! use ostler_host::{Asker, RealHost, Spawn, execute, launcher_path, spawn, take_back};

@@ -1,4 +1,5 @@
-//! What the machine is: processors, memory, names; from `/proc` and `/sys` under a root that tests can set.
+//! What the machine is: processors, memory, names; from `/proc` and `/sys` under a root that tests can
+//! set.
 //!
 //! Owns: reading and the rules by which processors are counted. Never: keeps anything.
 
@@ -89,7 +90,8 @@ impl Node {
         self.read(path).ok()?.trim().parse().ok()
     }
 
-    /// Its overview. Where nodes, sockets, cores and threads do not multiply to the processors there are, it is told as one
+    /// Its overview. Where nodes, sockets, cores and threads do not multiply to the processors there
+    /// are, it is told as one
     /// socket with as many cores.
     pub fn info(&self) -> Result<NodeInfo> {
         let online = self.online_cpus()?;

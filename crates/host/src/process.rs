@@ -1,4 +1,5 @@
-//! Processes, held by a descriptor, so that a number that was given to another one later is never mistaken.
+//! Processes, held by a descriptor, so that a number that was given to another one later is never
+//! mistaken.
 //!
 //! Owns: waiting, ending, reaping. Never: starts one ([`crate::spawn()`] does).
 
@@ -63,7 +64,8 @@ pub fn cpu_time(pid: u32) -> Option<u64> {
 }
 
 impl Process {
-    /// Holds a process by its number. With a start time (clock ticks since boot, as [`Process::start_time`] gave it)
+    /// Holds a process by its number. With a start time (clock ticks since boot, as
+    /// [`Process::start_time`] gave it)
     /// only the one that started then; `None` where there is none any more.
     pub fn adopt(pid: u32, start_time: Option<u64>) -> Result<Option<Self>> {
         let same = |process: &Process| start_time.is_none_or(|start| start == process.start_time);

@@ -1,6 +1,7 @@
 //! UNIX sockets at paths of any length.
 //!
-//! Owns: the way around the 107 bytes of a socket's address: the directory is opened, and the socket named through it.
+//! Owns: the way around the 107 bytes of a socket's address: the directory is opened, and the socket
+//! named through it.
 
 use std::fs;
 use std::io;
@@ -27,7 +28,8 @@ fn short(path: &Path) -> io::Result<(PathBuf, Option<OwnedFd>)> {
     Ok((through, Some(directory)))
 }
 
-/// Binds and listens; a socket left there by a run before is removed first. User and group may connect, others not
+/// Binds and listens; a socket left there by a run before is removed first. User and group may connect,
+/// others not
 /// write.
 pub fn listen_unix(path: &Path) -> io::Result<UnixListener> {
     let (address, _directory) = short(path)?;

@@ -1,6 +1,7 @@
 //! Starts an emulator through the launcher.
 //!
-//! Owns: opening what the plan hands over, and the talk with the launcher. Never: decides numbers or rights.
+//! Owns: opening what the plan hands over, and the talk with the launcher. Never: decides numbers or
+//! rights.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -82,8 +83,10 @@ pub struct Child {
     program: String,
 }
 
-/// Opens what is handed over, starts the launcher and waits until it is ready. The process has the number that the program will
-/// have: time to write it down, to put it into its cgroup, to label. Standard output and error go to `log`.
+/// Opens what is handed over, starts the launcher and waits until it is ready. The process has the
+/// number that the program will
+/// have: time to write it down, to put it into its cgroup, to label. Standard output and error go to
+/// `log`.
 pub fn spawn(spawn: Spawn, launcher: &Path, log: impl Into<OwnedFd>) -> Result<Child> {
     let opened = spawn.fds.iter().map(|fd| open(fd, &spawn.given)).collect::<Result<Vec<_>>>()?;
     let borrowed: Vec<_> = opened.iter().map(AsFd::as_fd).collect();

@@ -14,9 +14,11 @@ use tokio::io::unix::AsyncFd;
 pub struct Readable(AsyncFd<OwnedFd>);
 
 impl Readable {
-    /// Registers a descriptor. Fails for one that cannot be waited for (a regular file). Needs a running tokio.
+    /// Registers a descriptor. Fails for one that cannot be waited for (a regular file). Needs a
+    /// running tokio.
     pub fn new(fd: OwnedFd) -> io::Result<Self> {
-        // SAFETY: an `OwnedFd` is open and names the same description until it is dropped, and this type never
+        // SAFETY: an `OwnedFd` is open and names the same description until it is dropped, and this
+        // type never
         // hands it out for exchange.
         let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
         registered.map(Readable).map_err(|error| error.into_parts().1)
@@ -29,14 +31,30 @@ impl Readable {
     }
 }
 
-/// Keeps every descriptor but the standard ones to this process when it starts another. One system call. Kernels
+/// Keeps every descriptor but the standard ones to this process when it starts another. One system
+/// call. Kernels
 /// before 5.11 do not have it: the launcher refuses what got through.
 pub(crate) fn keep_descriptors() {
     let flags = libc::CLOSE_RANGE_CLOEXEC;
-    // SAFETY: takes no pointers, and the flag only sets close-on-exec: no descriptor is closed or changes its meaning
+    // SAFETY: takes no pointers, and the flag only sets close-on-exec: no descriptor is closed or
+    // changes its meaning
     // in this process.
     let result = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, flags) };
     if result != 0 {
         tracing::debug!(error = %io::Error::last_os_error(), "cannot set close-on-exec on all descriptors");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+
+    #[test]
+    fn no_descriptor_is_left_to_a_child() {
+        let null = std::fs::File::open("/dev/null").unwrap();
+        fcntl_setfd(&null, FdFlags::empty()).unwrap();
+        keep_descriptors();
+        assert_eq!(fcntl_getfd(&null).unwrap(), FdFlags::CLOEXEC);
     }
 }

@@ -1,6 +1,7 @@
 //! The program between fork and exec of an emulator.
 //!
-//! Owns: everything that has to happen inside the new process: descriptors at their numbers, its own session,
+//! Owns: everything that has to happen inside the new process: descriptors at their numbers, its own
+//! session,
 //! limits, identity, capabilities. It says *ready*, waits for *go* and becomes the emulator: same process
 //! number. If the daemon goes away before that, it exits; afterwards nothing ties the two together.
 //! Never: opens what the emulator uses, or decides anything. One thread, nothing but its order.
@@ -97,7 +98,8 @@ fn raw(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-/// The daemon keeps everything to itself but the three standard descriptors. One that would reach the emulator
+/// The daemon keeps everything to itself but the three standard descriptors. One that would reach the
+/// emulator
 /// unasked is a leak of rights: better no guest than that.
 fn refuse_leaks() -> Result<(), End> {
     for entry in fs::read_dir("/proc/self/fd").step("list descriptors", "/proc/self/fd")? {

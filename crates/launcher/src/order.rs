@@ -74,7 +74,8 @@ pub struct Order {
     pub oom_score_adj: Option<i32>,
     /// Its niceness, -20 to 19.
     pub nice: Option<i32>,
-    /// The number of each descriptor that comes with the order, in the order of their coming; 3 or more, none twice.
+    /// The number of each descriptor that comes with the order, in the order of their coming; 3 or
+    /// more, none twice.
     pub fds: Vec<u32>,
 }
 

@@ -1,6 +1,7 @@
 //! QEMU's monitor: commands and events over a UNIX socket.
 //!
-//! Owns: JSON on that socket, request numbers, the typed events, and what can go wrong. Never: knows what a
+//! Owns: JSON on that socket, request numbers, the typed events, and what can go wrong. Never: knows
+//! what a
 //! command is for, keeps the state of a guest, or trusts what comes back. Replies are bounded in
 //! size, decoded by type, and cannot make it panic.
 //!

@@ -183,7 +183,8 @@ impl Monitor {
         Ok((monitor, received))
     }
 
-    /// The same connection with a bound for every call: a call (or a whole batch) that takes longer ends with
+    /// The same connection with a bound for every call: a call (or a whole batch) that takes longer
+    /// ends with
     /// [`MonitorError::Timeout`]. Without, calls wait for as long as QEMU lives.
     pub fn within(&self, bound: Duration) -> Monitor {
         Monitor { link: Arc::clone(&self.link), bound: Some(bound) }
@@ -221,7 +222,8 @@ impl Monitor {
         self.finish(pending, name).await
     }
 
-    /// Carries out several commands, sent in one write and answered in order. One that fails does not keep the
+    /// Carries out several commands, sent in one write and answered in order. One that fails does not
+    /// keep the
     /// rest from being carried out.
     pub async fn batch(&self, commands: &[(&str, Arguments)]) -> Vec<Result<Json, MonitorError>> {
         let mut bytes = Vec::new();
