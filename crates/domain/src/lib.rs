@@ -21,4 +21,4 @@ mod setting;
 
 pub use model::{Domain, Draft, Head, ReadMode, WriteMode};
 pub use outline::Outline;
-pub use setting::{DriverConfig, Entropy, HostFacts, Setting};
+pub use setting::{DriverConfig, Entropy, GraphicsConfig, HostFacts, ScreenConfig, Setting, TlsConfig};

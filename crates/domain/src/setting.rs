@@ -40,6 +40,30 @@ pub struct HostFacts {
     pub arch: Arch,
 }
 
+/// Graphics of every guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraphicsConfig {
+    /// VNC.
+    pub vnc: ScreenConfig,
+    /// SPICE.
+    pub spice: ScreenConfig,
+}
+
+/// One protocol for screens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScreenConfig {
+    /// The address that is listened on where a definition does not say.
+    pub listen: String,
+    /// Encryption.
+    pub tls: TlsConfig,
+    /// Whether clients authenticate by SASL.
+    pub sasl: bool,
+    /// Whether there is a password for definitions that have none.
+    pub password: bool,
+    /// Whether a UNIX socket is listened on where a definition does not say.
+    pub auto_unix_socket: bool,
+}
+
 /// Encryption of one kind of connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsConfig {
@@ -72,6 +96,8 @@ pub struct DriverConfig {
     pub seccomp_sandbox: bool,
     /// Whether its messages have times.
     pub log_timestamp: bool,
+    /// Graphics.
+    pub graphics: GraphicsConfig,
     /// Encryption of character devices over TCP.
     pub chardev_tls: TlsConfig,
     /// The user and group that emulators run as, where it is not the daemon's own.

@@ -3,7 +3,7 @@
 //! Owns: the values that conformance data assume. Never: decides anything.
 
 use ostler_base::{Arch, Error, MacAddr, Result, Uuid, Word};
-use ostler_domain::{DriverConfig, Entropy, HostFacts, TlsConfig};
+use ostler_domain::{DriverConfig, Entropy, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig};
 use ostler_plan::{Answer, Facts, FdKind, FileKind, Query};
 
 use crate::Args;
@@ -54,8 +54,19 @@ pub(crate) fn config(args: &Args) -> DriverConfig {
         dump_guest_core: args.flag("conf:dump_guest_core=1"),
         seccomp_sandbox: true,
         log_timestamp: true,
+        graphics: GraphicsConfig { vnc: screen(args, "vnc", false), spice: screen(args, "spice", true) },
         chardev_tls: tls(args, "chardev"),
         owner: None,
+    }
+}
+
+fn screen(args: &Args, what: &str, password: bool) -> ScreenConfig {
+    ScreenConfig {
+        listen: "127.0.0.1".to_owned(),
+        tls: tls(args, what),
+        sasl: args.flag(&format!("conf:{what}_sasl=1")),
+        password,
+        auto_unix_socket: args.flag(&format!("conf:{what}_auto_unix_socket=1")),
     }
 }
 
@@ -74,6 +85,7 @@ pub(crate) fn answer(questions: Vec<Query>, args: &Args) -> Facts {
         let answer = match &query {
             Query::Stat(_) => Answer::Kind(FileKind::File),
             Query::Program(name) => Answer::Path(Some(format!("/usr/bin/{name}").into())),
+            Query::RenderNode => Answer::Path(Some("/dev/dri/foo".into())),
             Query::SwtpmVersions => Answer::Words(match args.flag_values("swtpm").last() {
                 Some(list) => list.split(',').map(str::to_owned).collect(),
                 None => vec!["1.2".to_owned(), "2.0".to_owned()],

@@ -12,6 +12,8 @@ pub enum Query {
     Stat(PathBuf),
     /// Where is a program?
     Program(String),
+    /// A render node of a graphics card.
+    RenderNode,
     /// Which TPM versions can the software TPM do (`1.2`, `2.0`)?
     SwtpmVersions,
     /// Which optional features (command line) does a helper program have? By its path.
@@ -42,7 +44,7 @@ pub enum FileKind {
 pub enum Answer {
     /// To [`Query::Stat`].
     Kind(FileKind),
-    /// To [`Query::Program`]: its path, if there is one.
+    /// To questions for a path: it, if there is one.
     Path(Option<PathBuf>),
     /// To questions for a list.
     Words(Vec<String>),
@@ -74,12 +76,17 @@ impl Facts {
         }
     }
 
-    /// Where a program is.
-    pub fn program(&self, name: &str) -> Result<Option<&Path>> {
-        match self.get(&Query::Program(name.to_owned()))? {
+    /// The answer to a question for a path.
+    pub fn path(&self, query: &Query) -> Result<Option<&Path>> {
+        match self.get(query)? {
             Answer::Path(path) => Ok(path.as_deref()),
             other => Err(mismatch(other)),
         }
+    }
+
+    /// Where a program is.
+    pub fn program(&self, name: &str) -> Result<Option<&Path>> {
+        self.path(&Query::Program(name.to_owned()))
     }
 
     /// The answer to a question for a list of words.

@@ -29,6 +29,43 @@ pub enum Address {
     SpaprVio(Option<u64>),
     /// `type='virtio-mmio'`
     VirtioMmio,
+    /// `type='ccw'`
+    Ccw(CcwAddress),
+    /// `type='dimm'`
+    Dimm {
+        /// Slot of the memory device.
+        slot: Option<u32>,
+        /// Where it is mapped.
+        base: Option<u64>,
+    },
+    /// `type='unassigned'`: part of the definition, not of the guest.
+    Unassigned,
+}
+
+/// A device of a channel subsystem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CcwAddress {
+    /// Channel subsystem, 0 to 0xfe; virtual devices sit on 0xfe.
+    pub cssid: u8,
+    /// Subchannel set, 0 to 3.
+    pub ssid: u8,
+    /// Device number.
+    pub devno: u16,
+}
+
+impl fmt::Display for CcwAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}.{:x}.{:04x}", self.cssid, self.ssid, self.devno)
+    }
+}
+
+/// `<zpci uid= fid=/>`: what a PCI function is called on s390.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Zpci {
+    /// User identifier, 1 to 0xffff.
+    pub uid: Option<u16>,
+    /// Function identifier.
+    pub fid: Option<u32>,
 }
 
 /// Function of a device on a PCI bus.
@@ -44,6 +81,8 @@ pub struct PciAddress {
     pub function: u8,
     /// Whether other functions share the slot (function 0 says so).
     pub multifunction: Option<Multifunction>,
+    /// `<zpci>`
+    pub zpci: Option<Zpci>,
 }
 
 /// `multifunction='on|off'`.
@@ -115,7 +154,7 @@ pub struct IsaAddress {
 impl PciAddress {
     /// An address without the multifunction flag.
     pub fn new(bus: u8, slot: u8, function: u8) -> Self {
-        PciAddress { domain: 0, bus, slot, function, multifunction: None }
+        PciAddress { domain: 0, bus, slot, function, multifunction: None, zpci: None }
     }
 
     /// Whether it names a place: all zero means that one has to be found.
@@ -143,6 +182,7 @@ impl PciAddress {
             slot: narrow(slot),
             function: narrow(function),
             multifunction: el.on_off("multifunction")?.map(Into::into),
+            zpci: el.child("zpci").map(|z| Zpci::parse(&z)).transpose()?,
         })
     }
 }
@@ -151,6 +191,50 @@ impl fmt::Display for PciAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PciAddress { domain, bus, slot, function, .. } = self;
         write!(f, "{domain:04x}:{bus:02x}:{slot:02x}.{function}")
+    }
+}
+
+impl Zpci {
+    fn parse(el: &Element<'_>) -> Result<Self> {
+        let uid = match el.number_in::<u32>("uid", 16)? {
+            Some(uid) => Some(u16::try_from(uid).ok().filter(|uid| *uid > 0).ok_or_else(|| {
+                el.fault(format!("Invalid PCI address uid='0x{uid:04x}', must be > 0x0000 and <= 0xffff"))
+            })?),
+            None => None,
+        };
+        Ok(Zpci { uid, fid: el.number_in("fid", 16)? })
+    }
+
+    fn format(self) -> El {
+        El::new("zpci")
+            .attr_opt("uid", self.uid.map(|uid| format!("0x{uid:04x}")))
+            .attr_opt("fid", self.fid.map(|fid| format!("0x{fid:08x}")))
+    }
+}
+
+impl CcwAddress {
+    /// The first place of the virtual channel subsystem with this device number.
+    pub fn virtual_device(devno: u16) -> Self {
+        CcwAddress { cssid: 0xfe, ssid: 0, devno }
+    }
+
+    /// `None` where no part of the address is said.
+    fn parse(el: &Element<'_>) -> Result<Option<Self>> {
+        let part = |name: &str| el.number_in::<u32>(name, 0);
+        let (cssid, ssid, devno) = (part("cssid")?, part("ssid")?, part("devno")?);
+        let (Some(cssid), Some(ssid), Some(devno)) = (cssid, ssid, devno) else {
+            if cssid.or(ssid).or(devno).is_some() {
+                return Err(el.fault("Invalid partial specification for virtio ccw address"));
+            }
+            return Ok(None);
+        };
+        let fault = || {
+            el.fault(format!("Invalid specification for virtio ccw address: cssid='0x{cssid:x}' ssid='0x{ssid:x}' devno='0x{devno:04x}'"))
+        };
+        let cssid = u8::try_from(cssid).ok().filter(|c| *c <= 0xfe).ok_or_else(fault)?;
+        let ssid = u8::try_from(ssid).ok().filter(|s| *s <= 3).ok_or_else(fault)?;
+        let devno = u16::try_from(devno).map_err(|_| fault())?;
+        Ok(Some(CcwAddress { cssid, ssid, devno }))
     }
 }
 
@@ -186,6 +270,9 @@ impl Address {
             "ccid" => Address::Ccid { controller: number("controller")?, slot: number("slot")? },
             "spapr-vio" => Address::SpaprVio(el.number_in("reg", 16)?),
             "virtio-mmio" => Address::VirtioMmio,
+            "ccw" => return Ok(CcwAddress::parse(el)?.map(Address::Ccw)),
+            "dimm" => Address::Dimm { slot: el.number_in("slot", 0)?, base: el.number_in("base", 16)? },
+            "unassigned" => Address::Unassigned,
             other => return Err(el.fault(format!("unknown address type '{other}'"))),
         }))
     }
@@ -194,12 +281,16 @@ impl Address {
     pub fn format(&self) -> El {
         let el = |kind: &str| El::new("address").attr("type", kind);
         match self {
-            Address::Pci(pci) => el("pci")
-                .attr("domain", format_args!("0x{:04x}", pci.domain))
-                .attr("bus", format_args!("0x{:02x}", pci.bus))
-                .attr("slot", format_args!("0x{:02x}", pci.slot))
-                .attr("function", format_args!("0x{:x}", pci.function))
-                .attr_opt("multifunction", pci.multifunction),
+            Address::Pci(pci) => {
+                let mut out = el("pci")
+                    .attr("domain", format_args!("0x{:04x}", pci.domain))
+                    .attr("bus", format_args!("0x{:02x}", pci.bus))
+                    .attr("slot", format_args!("0x{:02x}", pci.slot))
+                    .attr("function", format_args!("0x{:x}", pci.function))
+                    .attr_opt("multifunction", pci.multifunction);
+                out.extend(pci.zpci.map(Zpci::format));
+                out
+            }
             Address::Drive(drive) => el("drive")
                 .attr("controller", drive.controller)
                 .attr("bus", drive.bus)
@@ -221,6 +312,14 @@ impl Address {
             }
             Address::SpaprVio(reg) => el("spapr-vio").attr_opt("reg", reg.map(|reg| format!("0x{reg:08x}"))),
             Address::VirtioMmio => el("virtio-mmio"),
+            Address::Ccw(ccw) => el("ccw")
+                .attr("cssid", format_args!("0x{:x}", ccw.cssid))
+                .attr("ssid", format_args!("0x{:x}", ccw.ssid))
+                .attr("devno", format_args!("0x{:04x}", ccw.devno)),
+            Address::Dimm { slot, base } => {
+                el("dimm").attr_opt("slot", *slot).attr_opt("base", base.map(|base| format!("0x{base:x}")))
+            }
+            Address::Unassigned => el("unassigned"),
         }
     }
 }

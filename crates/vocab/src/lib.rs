@@ -4,6 +4,7 @@
 //! with its reader and writer. Never: knows which device or network uses them.
 
 pub mod bandwidth;
+pub mod chardev;
 pub mod inet;
 pub mod route;
 pub mod secret_lookup;

@@ -1,10 +1,10 @@
 //! `<controller>`: buses that other devices sit on.
 
-use ostler_base::{Arch, Error, Result, Word, words};
+use ostler_base::{Error, OnOff, Result, Word, refuse, words};
 use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
-use super::{Build, Device, Info, Kind, Slot};
+use super::{Build, Device, Info, Kind, Slot, VirtioModel, VirtioOptions};
 use crate::machine::{self, Machine};
 use crate::{Draft, Head, Setting, WriteMode};
 
@@ -12,13 +12,142 @@ words! {
     /// `<controller type='…'>`
     pub ControllerType {
         Ide = "ide", Fdc = "fdc", Scsi = "scsi", Sata = "sata", VirtioSerial = "virtio-serial",
-        Usb = "usb", Pci = "pci",
+        Ccid = "ccid", Usb = "usb", Pci = "pci", Isa = "isa",
     }
     /// `<controller type='pci' model='…'>`
     pub PciModel {
         PciRoot = "pci-root", PcieRoot = "pcie-root", PciBridge = "pci-bridge",
         DmiToPciBridge = "dmi-to-pci-bridge", PcieToPciBridge = "pcie-to-pci-bridge",
-        PcieRootPort = "pcie-root-port",
+        PcieRootPort = "pcie-root-port", PcieSwitchUpstreamPort = "pcie-switch-upstream-port",
+        PcieSwitchDownstreamPort = "pcie-switch-downstream-port", PciExpanderBus = "pci-expander-bus",
+        PcieExpanderBus = "pcie-expander-bus",
+    }
+}
+
+/// USB controllers: model, the emulator's device, ports of the bus it makes (none for companions).
+const USB_MODELS: &[(&str, &str, Option<u32>)] = &[
+    ("piix3-uhci", "piix3-usb-uhci", Some(2)),
+    ("piix4-uhci", "piix4-usb-uhci", Some(2)),
+    ("ehci", "usb-ehci", Some(6)),
+    ("ich9-ehci1", "ich9-usb-ehci1", Some(6)),
+    ("ich9-uhci1", "ich9-usb-uhci1", None),
+    ("ich9-uhci2", "ich9-usb-uhci2", None),
+    ("ich9-uhci3", "ich9-usb-uhci3", None),
+    ("vt82c686b-uhci", "vt82c686b-usb-uhci", Some(2)),
+    ("pci-ohci", "pci-ohci", Some(3)),
+    ("nec-xhci", "nec-usb-xhci", Some(4)),
+    ("qemu-xhci", "qemu-xhci", Some(4)),
+];
+
+/// SCSI controllers that are no virtio devices: model and the emulator's device.
+const SCSI_MODELS: &[(&str, &str)] = &[
+    ("lsilogic", "lsi"),
+    ("lsisas1068", "mptsas1068"),
+    ("lsisas1078", "megasas"),
+    ("vmpvscsi", "pvscsi"),
+    ("ibmvscsi", "spapr-vscsi"),
+    ("am53c974", "am53c974"),
+    ("dc390", "dc-390"),
+];
+
+/// What the driver of a controller is told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ControllerDriver {
+    /// `queues`
+    pub queues: Option<u32>,
+    /// `cmd_per_lun`
+    pub cmd_per_lun: Option<u32>,
+    /// `max_sectors`
+    pub max_sectors: Option<u32>,
+    /// `ioeventfd`
+    pub ioeventfd: Option<OnOff>,
+    /// `iothread`
+    pub iothread: Option<u32>,
+    /// Options of virtio devices.
+    pub virtio: VirtioOptions,
+}
+
+impl ControllerDriver {
+    fn parse(el: Option<Element<'_>>) -> Result<Self> {
+        let Some(driver) = el else { return Ok(Self::default()) };
+        Ok(ControllerDriver {
+            queues: driver.number("queues")?,
+            cmd_per_lun: driver.number("cmd_per_lun")?,
+            max_sectors: driver.number("max_sectors")?,
+            ioeventfd: driver.on_off("ioeventfd")?,
+            iothread: driver.nonzero("iothread")?,
+            virtio: VirtioOptions::parse(Some(driver))?,
+        })
+    }
+
+    fn format(&self) -> El {
+        let mut el = El::new("driver")
+            .attr_opt("queues", self.queues)
+            .attr_opt("cmd_per_lun", self.cmd_per_lun)
+            .attr_opt("max_sectors", self.max_sectors)
+            .attr_opt("ioeventfd", self.ioeventfd)
+            .attr_opt("iothread", self.iothread);
+        self.virtio.write(&mut el);
+        el
+    }
+}
+
+/// `<target>` of PCI controllers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PciTarget {
+    /// `chassisNr`
+    pub chassis_nr: Option<u32>,
+    /// `chassis`
+    pub chassis: Option<u32>,
+    /// `port`
+    pub port: Option<u32>,
+    /// `busNr`
+    pub bus_nr: Option<u32>,
+    /// `index`: number of a host bridge.
+    pub index: Option<u32>,
+    /// `hotplug`
+    pub hotplug: Option<OnOff>,
+    /// `memReserve`, KiB.
+    pub mem_reserve: Option<u64>,
+    /// `<node>`
+    pub node: Option<u32>,
+}
+
+impl PciTarget {
+    fn parse(el: &Element<'_>) -> Result<Self> {
+        let Some(target) = el.child("target") else { return Ok(Self::default()) };
+        let of = |name: &str, most: u32| -> Result<Option<u32>> {
+            match target.number_in::<u32>(name, 0)? {
+                Some(value) if value > most => Err(Error::xml(format!(
+                    "PCI controller {name} '{value}' out of range - must be 0-{most}"
+                ))),
+                other => Ok(other),
+            }
+        };
+        let node = target.child_text("node").map(|text| text.parse::<u32>());
+        Ok(PciTarget {
+            chassis_nr: of("chassisNr", 255)?,
+            chassis: of("chassis", 255)?,
+            port: of("port", 255)?,
+            bus_nr: of("busNr", 254)?,
+            index: of("index", 30)?,
+            hotplug: target.on_off("hotplug")?,
+            mem_reserve: target.number("memReserve")?,
+            node: node.transpose().map_err(|_| Error::xml("Invalid target node number in PCI controller"))?,
+        })
+    }
+
+    fn format(&self) -> El {
+        let mut el = El::new("target")
+            .attr_opt("chassisNr", self.chassis_nr)
+            .attr_opt("chassis", self.chassis)
+            .attr_opt("port", self.port.map(|port| format!("0x{port:x}")))
+            .attr_opt("busNr", self.bus_nr)
+            .attr_opt("index", self.index)
+            .attr_opt("hotplug", self.hotplug)
+            .attr_opt("memReserve", self.mem_reserve);
+        el.push_text("node", self.node);
+        el
     }
 }
 
@@ -31,14 +160,18 @@ pub struct Controller {
     pub index: Option<u32>,
     /// `model`
     pub model: Option<String>,
+    /// `ports` of USB and virtio serial controllers.
+    pub ports: Option<u32>,
+    /// `vectors` of virtio serial controllers.
+    pub vectors: Option<u32>,
+    /// `<driver>`
+    pub driver: ControllerDriver,
     /// `<model name=…>` of PCI controllers: the emulator's device.
     pub model_name: Option<String>,
-    /// `<target chassis=…>`
-    pub chassis: Option<u32>,
-    /// `<target port=…>`
-    pub port: Option<u32>,
-    /// `<target chassisNr=…>`
-    pub chassis_nr: Option<u32>,
+    /// `<target>`
+    pub target: PciTarget,
+    /// `<pcihole64>`: size of the 64-bit window of a root, KiB.
+    pub pcihole64: Option<u64>,
     info: Info,
 }
 
@@ -49,10 +182,12 @@ impl Controller {
             kind,
             index: Some(index),
             model: model.map(str::to_owned),
+            ports: None,
+            vectors: None,
+            driver: ControllerDriver::default(),
             model_name: None,
-            chassis: None,
-            port: None,
-            chassis_nr: None,
+            target: PciTarget::default(),
+            pcihole64: None,
             info: Info::default(),
         }
     }
@@ -67,10 +202,40 @@ impl Controller {
         self.kind == ControllerType::Pci && self.index == Some(u32::from(bus))
     }
 
+    /// Whether it adds to the USB controller of the same number.
+    pub(crate) fn is_companion(&self) -> bool {
+        self.info.master_port.is_some() || self.companion_function().is_some_and(|function| function != 7)
+    }
+
+    /// The function that a controller of an ICH9 set has in the slot of the set.
+    pub(crate) fn companion_function(&self) -> Option<u8> {
+        match self.model.as_deref()? {
+            "ich9-uhci1" => Some(0),
+            "ich9-uhci2" => Some(1),
+            "ich9-uhci3" => Some(2),
+            "ich9-ehci1" => Some(7),
+            _ => None,
+        }
+    }
+
+    fn usb_model(&self) -> Option<&'static (&'static str, &'static str, Option<u32>)> {
+        let model = self.model.as_deref().filter(|_| self.kind == ControllerType::Usb)?;
+        USB_MODELS.iter().find(|(name, ..)| *name == model)
+    }
+
+    /// Ports of the USB bus that it makes.
+    pub(crate) fn usb_ports(&self) -> Option<u32> {
+        let ports = self.usb_model()?.2?;
+        Some(self.ports.unwrap_or(ports))
+    }
+
     /// The name of the bus that it makes.
     pub(crate) fn bus_name(&self) -> String {
         let alias = self.info.alias();
         match (self.kind, self.pci_model()) {
+            (ControllerType::Pci, Some(PciModel::PciRoot)) if self.index.unwrap_or(0) > 0 => {
+                format!("{alias}.0")
+            }
             (ControllerType::Pci, _) => alias.to_owned(),
             _ => format!("{alias}.0"),
         }
@@ -80,38 +245,55 @@ impl Controller {
     fn is_builtin(&self, head: &Head) -> bool {
         let index = self.index.unwrap_or(0);
         match self.kind {
-            ControllerType::Pci => matches!(self.pci_model(), Some(PciModel::PciRoot | PciModel::PcieRoot)),
-            ControllerType::Fdc => true,
+            ControllerType::Pci => match self.pci_model() {
+                Some(PciModel::PciRoot) => index == 0,
+                Some(PciModel::PcieRoot) => true,
+                _ => false,
+            },
+            ControllerType::Fdc | ControllerType::Isa => true,
             ControllerType::Ide => index == 0 && machine::of(&head.os).builtin_ide(),
             ControllerType::Sata => index == 0 && machine::of(&head.os).builtin_sata(),
+            ControllerType::Scsi => self.model.as_deref() == Some("ncr53c90"),
             _ => false,
         }
     }
 
-    fn driver(&self) -> Result<&'static str> {
-        Ok(match self.kind {
-            ControllerType::Usb => match self.model.as_deref() {
-                None | Some("piix3-uhci") => "piix3-usb-uhci",
-                Some("piix4-uhci") => "piix4-usb-uhci",
-                Some("ehci") => "usb-ehci",
-                Some("nec-xhci") => "nec-usb-xhci",
-                Some("qemu-xhci") => "qemu-xhci",
-                Some(other) => {
+    fn virtio_model(&self) -> Option<VirtioModel> {
+        match (self.kind, self.model.as_deref()) {
+            (ControllerType::Scsi, Some("virtio-scsi")) => Some(VirtioModel::Plain),
+            (ControllerType::VirtioSerial, None) => Some(VirtioModel::Plain),
+            (ControllerType::Scsi | ControllerType::VirtioSerial, Some(model)) => VirtioModel::parse(model),
+            _ => None,
+        }
+    }
+
+    fn driver(&self) -> Result<String> {
+        let simple = match self.kind {
+            ControllerType::Usb => match (self.usb_model(), self.model.as_deref()) {
+                (Some((_, device, _)), _) => device,
+                (None, Some(other)) => {
                     return Err(Error::unsupported(format!("{other} not supported in this QEMU binary")));
                 }
+                (None, None) => return Err(Error::unsupported("no model provided for USB controller")),
             },
             ControllerType::Sata => "ahci",
-            ControllerType::VirtioSerial => "virtio-serial-pci",
-            ControllerType::Scsi => "virtio-scsi-pci",
-            ControllerType::Pci => match self.pci_model() {
-                Some(PciModel::PcieRootPort) => "pcie-root-port",
-                Some(PciModel::PciBridge) => "pci-bridge",
-                Some(PciModel::DmiToPciBridge) => "i82801b11-bridge",
-                Some(PciModel::PcieToPciBridge) => "pcie-pci-bridge",
-                Some(PciModel::PciRoot | PciModel::PcieRoot) | None => {
-                    return Err(Error::internal("the root of the PCI buses is no device"));
+            ControllerType::Ccid => "usb-ccid",
+            ControllerType::VirtioSerial => {
+                return self.virtio_model().unwrap_or(VirtioModel::Plain).driver("virtio-serial", &self.info);
+            }
+            ControllerType::Scsi => {
+                if let Some(model) = self.virtio_model() {
+                    return model.driver("virtio-scsi", &self.info);
                 }
-            },
+                let model = self.model.as_deref().unwrap_or_default();
+                match SCSI_MODELS.iter().find(|(name, _)| *name == model) {
+                    Some((_, device)) => device,
+                    None => {
+                        return Err(Error::unsupported(format!("Unsupported controller model: {model}")));
+                    }
+                }
+            }
+            ControllerType::Pci => return self.pci_driver(),
             ControllerType::Ide => {
                 return Err(Error::unsupported(
                     "Only a single IDE controller is supported for this machine type",
@@ -122,6 +304,83 @@ impl Controller {
                     "Only a single FDC controller is supported for this machine type",
                 ));
             }
+            ControllerType::Isa => return Err(Error::internal("the ISA bus is no device")),
+        };
+        Ok(simple.to_owned())
+    }
+
+    fn pci_driver(&self) -> Result<String> {
+        let default = match self.pci_model() {
+            Some(model) => model.default_device(),
+            None => None,
+        };
+        self.model_name
+            .clone()
+            .or_else(|| default.map(str::to_owned))
+            .ok_or_else(|| Error::internal("the root of the PCI buses is no device"))
+    }
+
+    /// Properties that only one type of controller has.
+    fn own_props(&self, props: &mut Props) {
+        match self.kind {
+            ControllerType::Scsi => {
+                props.set_opt("iothread", self.driver.iothread.map(|nth| format!("iothread{nth}")));
+                props.set_opt("num_queues", self.driver.queues);
+                props.set_opt("cmd_per_lun", self.driver.cmd_per_lun);
+                props.set_opt("max_sectors", self.driver.max_sectors);
+                props.set_opt("ioeventfd", self.driver.ioeventfd.map(OnOff::is_true));
+            }
+            ControllerType::VirtioSerial => {
+                props.set_opt("max_ports", self.ports);
+                props.set_opt("vectors", self.vectors);
+            }
+            ControllerType::Usb => {
+                if self.model.as_deref().is_some_and(|model| model.ends_with("-xhci")) {
+                    props.set_opt("p2", self.ports);
+                    props.set_opt("p3", self.ports);
+                }
+            }
+            ControllerType::Pci => self.pci_props(props),
+            _ => {}
+        }
+    }
+
+    fn pci_props(&self, props: &mut Props) {
+        let target = &self.target;
+        match self.pci_model() {
+            Some(PciModel::PcieRootPort | PciModel::PcieSwitchDownstreamPort) => {
+                props.set_opt("port", target.port);
+                props.set_opt("chassis", target.chassis);
+                props.set_opt("hotplug", target.hotplug.map(OnOff::is_true));
+                props.set_opt("mem-reserve", target.mem_reserve.map(|kib| kib.saturating_mul(1024)));
+            }
+            Some(PciModel::PciBridge) => props.set_opt("chassis_nr", target.chassis_nr),
+            Some(PciModel::PciExpanderBus | PciModel::PcieExpanderBus) => {
+                props.set_opt("bus_nr", target.bus_nr);
+                props.set_opt("numa_node", target.node);
+            }
+            Some(PciModel::PciRoot) => {
+                props.set_opt("index", target.index);
+                props.set_opt("numa_node", target.node);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl PciModel {
+    /// The emulator's device where the definition names none.
+    pub(crate) fn default_device(self) -> Option<&'static str> {
+        Some(match self {
+            PciModel::PcieRootPort => "pcie-root-port",
+            PciModel::PciBridge => "pci-bridge",
+            PciModel::DmiToPciBridge => "i82801b11-bridge",
+            PciModel::PcieToPciBridge => "pcie-pci-bridge",
+            PciModel::PcieSwitchUpstreamPort => "x3130-upstream",
+            PciModel::PcieSwitchDownstreamPort => "xio3130-downstream",
+            PciModel::PciExpanderBus => "pxb",
+            PciModel::PcieExpanderBus => "pxb-pcie",
+            PciModel::PciRoot | PciModel::PcieRoot => return None,
         })
     }
 }
@@ -130,28 +389,37 @@ impl Kind for Controller {
     const ELEMENT: &'static str = "controller";
 
     fn parse(el: &Element<'_>) -> Result<Self> {
-        let target = el.child("target");
-        let of_target = |name: &str, radix: u32| -> Result<Option<u32>> {
-            target.map(|t| t.number_in(name, radix)).transpose().map(Option::flatten)
+        let kind: ControllerType = el.require_word("type")?;
+        let pcihole64 = match el.child("pcihole64") {
+            Some(hole) => Some(hole.size(1024, u64::MAX / 2)?.div_ceil(1024)),
+            None => None,
         };
+        let ports = el.number::<u32>("ports")?;
+        let usb = kind == ControllerType::Usb;
+        if let Some(ports) = ports.filter(|ports| usb && !(1..=15).contains(ports)) {
+            return Err(Error::xml(format!("Invalid number of ports '{ports}' for USB controller")));
+        }
         Ok(Controller {
-            kind: el.require_word("type")?,
+            kind,
             index: el.number("index")?,
             model: el.attr("model").map(str::to_owned),
+            ports,
+            vectors: el.number("vectors")?,
+            driver: ControllerDriver::parse(el.child("driver"))?,
             model_name: el.child("model").and_then(|m| m.attr("name")).map(str::to_owned),
-            chassis: of_target("chassis", 0)?,
-            port: of_target("port", 0)?,
-            chassis_nr: of_target("chassisNr", 0)?,
+            target: PciTarget::parse(el)?,
+            pcihole64,
             info: Info::default(),
         })
     }
 
-    fn implied(named: &[Self], _head: &Head, machine: &dyn Machine) -> Vec<Self> {
+    fn implied(devices: &super::Devices, _head: &Head, machine: &dyn Machine) -> Vec<Self> {
+        let named = &devices.controllers;
         let none = |kind| !named.iter().any(|c| c.kind == kind);
         let root_there = named.iter().any(|c| c.kind == ControllerType::Pci && c.index.unwrap_or(0) == 0);
         let mut out = Vec::new();
         if machine.default_usb() && none(ControllerType::Usb) {
-            out.push(Controller::unasked(ControllerType::Usb, 0, None));
+            out.push(Controller::unasked(ControllerType::Usb, 0, machine.added_usb_model()));
         }
         if machine.builtin_sata() && none(ControllerType::Sata) {
             out.push(Controller::unasked(ControllerType::Sata, 0, None));
@@ -176,32 +444,56 @@ impl Device for Controller {
         let mut el = El::new("controller")
             .attr("type", self.kind)
             .attr("index", self.index.unwrap_or(0))
-            .attr_opt("model", self.model.as_ref());
+            .attr_opt("model", self.model.as_ref())
+            .attr_opt("ports", self.ports)
+            .attr_opt("vectors", self.vectors);
         el.extend(self.model_name.as_ref().map(|name| El::new("model").attr("name", name)));
-        let target = El::new("target")
-            .attr_opt("chassisNr", self.chassis_nr)
-            .attr_opt("chassis", self.chassis)
-            .attr_opt("port", self.port.map(|port| format!("0x{port:x}")));
-        el.push_filled(target);
+        el.push_filled(self.target.format());
+        el.push_filled(self.driver.format());
+        el.extend(self.pcihole64.map(|kib| El::with_text("pcihole64", kib).attr("unit", "KiB")));
         el
     }
 
-    fn complete(&mut self, head: &Head, _setting: &Setting<'_>) -> Result<()> {
-        let x86 = head.os.arch.is_some_and(Arch::is_x86);
-        if self.kind == ControllerType::Usb && self.model.is_none() && x86 {
-            self.model = Some("piix3-uhci".to_owned());
+    fn complete(&mut self, head: &Head, setting: &Setting<'_>) -> Result<()> {
+        let machine = machine::of(&head.os);
+        match self.kind {
+            ControllerType::Usb if self.model.is_none() => {
+                self.model = machine.usb_model(setting).map(str::to_owned);
+            }
+            ControllerType::Scsi if matches!(self.model.as_deref(), None | Some("auto")) => {
+                self.model = Some(machine.scsi_model(setting).to_owned());
+            }
+            ControllerType::Pci if self.model.is_none() => {
+                return Err(Error::xml("PCI controller model is required"));
+            }
+            _ => {}
         }
-        if self.kind == ControllerType::Scsi && self.model.is_none() {
-            self.model = Some("virtio-scsi".to_owned());
-        }
-        if self.kind == ControllerType::Pci && self.model.is_none() {
-            return Err(Error::xml("PCI controller model is required"));
+        if self.info.master_port.is_none() {
+            self.info.master_port = match self.companion_function() {
+                Some(0) => Some(0),
+                Some(1) => Some(2),
+                Some(2) => Some(4),
+                _ => None,
+            };
         }
         Ok(())
     }
 
     fn validate(&self, draft: &Draft, _setting: &Setting<'_>) -> Result<()> {
-        if !self.is_builtin(&draft.head) && self.model.as_deref() != Some("none") {
+        self.driver.virtio.refuse_unless(self.virtio_model().is_some())?;
+        if self.kind == ControllerType::Usb && self.model.is_none() {
+            return Err(Error::unsupported("no model provided for USB controller"));
+        }
+        if let (Some(ports), Some((_, _, Some(most)))) = (self.ports, self.usb_model()) {
+            let model = self.model.as_deref().unwrap_or_default();
+            let most = if model.ends_with("-xhci") { 15 } else { *most };
+            if ports > most {
+                refuse!(unsupported, "'{model}' controller only supports up to '{most}' ports");
+            }
+        }
+        let root_with_index = self.pci_model() == Some(PciModel::PciRoot) && self.index.unwrap_or(0) > 0;
+        let absent = self.model.as_deref() == Some("none") || root_with_index;
+        if !self.is_builtin(&draft.head) && !absent && self.virtio_model().is_none() {
             self.driver()?;
         }
         Ok(())
@@ -211,14 +503,31 @@ impl Device for Controller {
         if self.is_builtin(&draft.head) {
             return Slot::None;
         }
-        match (self.kind, self.model.as_deref()) {
-            (_, Some("none")) | (ControllerType::Pci | ControllerType::Ide | ControllerType::Fdc, _) => {
-                Slot::None
-            }
-            (ControllerType::VirtioSerial | ControllerType::Scsi, _)
-            | (ControllerType::Usb, Some("nec-xhci" | "qemu-xhci")) => Slot::Pcie,
-            (ControllerType::Usb | ControllerType::Sata, _) => Slot::Pci,
+        if let Some(model) = self.virtio_model() {
+            return model.slot();
         }
+        match (self.kind, self.model.as_deref()) {
+            (_, Some("none" | "ibmvscsi"))
+            | (
+                ControllerType::Pci
+                | ControllerType::Ide
+                | ControllerType::Fdc
+                | ControllerType::Ccid
+                | ControllerType::Isa,
+                _,
+            ) => Slot::None,
+            (ControllerType::Usb, Some("nec-xhci" | "qemu-xhci")) => Slot::Pcie,
+            (ControllerType::Usb, _) if self.is_companion() => Slot::None,
+            _ => Slot::Pci,
+        }
+    }
+
+    fn is_virtio(&self) -> bool {
+        self.virtio_model().is_some()
+    }
+
+    fn wants_usb(&self) -> bool {
+        self.kind == ControllerType::Ccid
     }
 
     fn alias(&self, _nth: usize, head: &Head) -> String {
@@ -232,19 +541,38 @@ impl Device for Controller {
         }
     }
 
+    fn argv_turn(&self) -> u8 {
+        // Buses come before what sits on them.
+        match self.kind {
+            ControllerType::Pci => 0,
+            ControllerType::Usb => 1,
+            ControllerType::Scsi => 2,
+            ControllerType::Ide => 3,
+            ControllerType::Sata => 4,
+            ControllerType::VirtioSerial => 5,
+            _ => 6,
+        }
+    }
+
     fn parts(&self, build: &mut Build<'_>) -> Result<()> {
+        if let (Some(kib), true) = (self.pcihole64, self.is_builtin(&build.draft.head))
+            && let Some(bridge) = machine::of(&build.draft.head.os).host_bridge()
+        {
+            build.parts.push(Part::plain("-global", format!("{bridge}.pci-hole64-size={kib}K")));
+        }
         if self.is_builtin(&build.draft.head) || self.model.as_deref() == Some("none") {
             return Ok(());
         }
         let mut props = Props::new().with("driver", self.driver()?);
-        if self.pci_model() == Some(PciModel::PcieRootPort) {
-            props.set_opt("port", self.port);
-            props.set_opt("chassis", self.chassis);
+        self.driver.virtio.props(&mut props);
+        self.own_props(&mut props);
+        if let Some(first) = self.info.master_port {
+            let alias = self.info.alias();
+            props.set("masterbus", format!("{alias}.0"));
+            props.set("firstport", first);
+        } else {
+            props.set("id", self.info.alias());
         }
-        if self.pci_model() == Some(PciModel::PciBridge) {
-            props.set_opt("chassis_nr", self.chassis_nr);
-        }
-        props.set("id", self.info.alias());
         self.info.bus_props(build, &mut props)?;
         build.parts.push(Part::Device(props));
         Ok(())

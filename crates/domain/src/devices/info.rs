@@ -1,11 +1,12 @@
-//! What all devices have: `<alias>`, `<address>`, `<boot order>`.
+//! What all devices have: `<alias>`, `<address>`, `<boot order>`, `<rom>`, `<acpi>`, `<master>`.
 
-use ostler_base::{Error, Result};
+use ostler_base::{Error, OnOff, Result, YesNo};
 use ostler_plan::Props;
-use ostler_vocab::address::{Address, OrdOnOff, PciAddress};
+use ostler_vocab::address::{Address, OrdOnOff, PciAddress, UsbAddress};
 use ostler_xml::{El, Element};
 
 use super::Build;
+use super::controller::ControllerType;
 use crate::{ReadMode, WriteMode};
 
 /// Alias, address and boot order of a device.
@@ -16,10 +17,48 @@ pub struct Info {
     pub alias: Option<String>,
     /// `<address>`
     pub address: Option<Address>,
+    /// The definition asks for a PCI address and leaves to us which.
+    pub wants_pci: bool,
     /// `<boot order=…>`, from 1.
     pub boot: Option<u32>,
+    /// `<boot loadparm=…>`: what the boot loader of an s390 guest is told.
+    pub loadparm: Option<String>,
     /// The place in the boot order that follows from this and from `<os><boot dev=…>`.
     pub boot_index: Option<u32>,
+    /// `<rom>`: the option ROM of a PCI function.
+    pub rom: Rom,
+    /// `<acpi index=…>`: the number that the guest's names of cards follow.
+    pub acpi_index: Option<u32>,
+    /// `<master startport=…>`: first port of the USB controller that this is a companion of.
+    pub master_port: Option<u32>,
+}
+
+/// `<rom>`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rom {
+    /// `enabled`
+    pub enabled: Option<YesNo>,
+    /// `bar`: whether the guest sees it.
+    pub bar: Option<OnOff>,
+    /// `file`
+    pub file: Option<String>,
+}
+
+impl Rom {
+    fn parse(el: &Element<'_>) -> Result<Self> {
+        Ok(Rom {
+            enabled: el.yes_no("enabled")?,
+            bar: el.on_off("bar")?,
+            file: el.attr("file").map(str::to_owned),
+        })
+    }
+
+    fn format(&self) -> El {
+        El::new("rom")
+            .attr_opt("enabled", self.enabled)
+            .attr_opt("bar", self.bar)
+            .attr_opt("file", self.file.as_ref())
+    }
 }
 
 impl Info {
@@ -30,22 +69,45 @@ impl Info {
             Some(address) if address.attr("type").is_some() => Address::parse(&address)?,
             _ => None,
         };
-        let boot = match el.child("boot") {
+        let boot = el.child("boot");
+        let order = match boot {
             Some(boot) => Some(boot.nonzero("order")?.ok_or_else(|| boot.missing("order"))?),
             None => None,
         };
+        let loadparm = boot.and_then(|b| b.attr("loadparm")).map(str::to_uppercase);
+        if let Some(text) = &loadparm {
+            check_loadparm(text)?;
+        }
+        let empty = matches!(&address, Some(Address::Pci(pci)) if pci.is_empty());
         Ok(Info {
             alias: alias.filter(|a| mode.live || user(a)).map(str::to_owned),
-            address: address.filter(|a| !matches!(a, Address::Pci(pci) if pci.is_empty())),
-            boot,
+            address: address.filter(|_| !empty),
+            wants_pci: empty,
+            boot: order,
+            loadparm,
             boot_index: None,
+            rom: el.child("rom").map(|r| Rom::parse(&r)).transpose()?.unwrap_or_default(),
+            acpi_index: el
+                .child("acpi")
+                .map(|a| a.number("index"))
+                .transpose()?
+                .flatten()
+                .filter(|i| *i != 0),
+            master_port: el.child("master").map(|m| m.number("startport")).transpose()?.flatten(),
         })
     }
 
     pub(crate) fn format(&self, el: &mut El, mode: &WriteMode) {
-        el.extend(self.boot.map(|order| El::new("boot").attr("order", order)));
+        el.extend(
+            self.boot.map(|order| {
+                El::new("boot").attr("order", order).attr_opt("loadparm", self.loadparm.as_ref())
+            }),
+        );
         let alias = self.alias.as_deref().filter(|alias| !mode.inactive || alias.starts_with("ua-"));
         el.extend(alias.map(|alias| El::new("alias").attr("name", alias)));
+        el.extend(self.master_port.map(|port| El::new("master").attr("startport", port)));
+        el.push_filled(self.rom.format());
+        el.extend(self.acpi_index.map(|index| El::new("acpi").attr("index", index)));
         el.extend(self.address.as_ref().map(Address::format));
     }
 
@@ -62,17 +124,83 @@ impl Info {
         }
     }
 
-    /// Adds `bus`, `multifunction` and `addr` for a PCI address.
-    pub fn bus_props(&self, build: &Build<'_>, props: &mut Props) -> Result<()> {
-        let Some(pci) = self.pci() else { return Ok(()) };
-        props.set("bus", pci_bus(build, pci)?);
-        match pci.multifunction {
-            Some(OrdOnOff::On) => props.set("multifunction", true),
-            Some(OrdOnOff::Off) | None => {}
+    /// The `type` of the address as an error says it.
+    pub(crate) fn address_type(&self) -> &'static str {
+        match &self.address {
+            None => "none",
+            Some(Address::Pci(_)) => "pci",
+            Some(Address::Drive(_)) => "drive",
+            Some(Address::Usb(_)) => "usb",
+            Some(Address::VirtioSerial(_)) => "virtio-serial",
+            Some(Address::Isa(_)) => "isa",
+            Some(Address::Ccid { .. }) => "ccid",
+            Some(Address::SpaprVio(_)) => "spapr-vio",
+            Some(Address::VirtioMmio) => "virtio-mmio",
+            Some(Address::Ccw(_)) => "ccw",
+            Some(Address::Dimm { .. }) => "dimm",
+            Some(Address::Unassigned) => "unassigned",
         }
-        props.set("addr", pci_place(pci));
+    }
+
+    /// Adds what says where the device sits.
+    pub fn bus_props(&self, build: &Build<'_>, props: &mut Props) -> Result<()> {
+        match &self.address {
+            Some(Address::Pci(pci)) => {
+                props.set("bus", pci_bus(build, *pci)?);
+                if pci.multifunction == Some(OrdOnOff::On) {
+                    props.set("multifunction", true);
+                }
+                props.set("addr", pci_place(*pci));
+                props.set_opt("acpi-index", self.acpi_index);
+                self.rom_props(props);
+            }
+            Some(Address::Ccw(ccw)) => {
+                props.set("devno", ccw.to_string());
+                props.set_opt("loadparm", self.loadparm.as_deref());
+            }
+            Some(Address::Usb(usb)) => usb_props(build, usb, props)?,
+            Some(Address::SpaprVio(reg)) => props.set_opt("reg", *reg),
+            Some(Address::Isa(isa)) => {
+                props.set_opt("iobase", isa.iobase);
+                props.set_opt("irq", isa.irq);
+            }
+            Some(Address::VirtioSerial(port)) => {
+                props.set("bus", format!("virtio-serial{}.{}", port.controller, port.bus));
+                props.set("nr", port.port);
+            }
+            Some(Address::Ccid { controller, slot }) => {
+                props.set("bus", format!("ccid{controller}.0"));
+                props.set("slot", *slot);
+            }
+            Some(Address::Drive(_) | Address::VirtioMmio | Address::Dimm { .. } | Address::Unassigned)
+            | None => {}
+        }
         Ok(())
     }
+
+    fn rom_props(&self, props: &mut Props) {
+        if self.rom.enabled == Some(YesNo::No) {
+            props.set("romfile", "");
+            return;
+        }
+        props.set_opt("rombar", self.rom.bar.map(|bar| u8::from(bar.is_true())));
+        props.set_opt("romfile", self.rom.file.as_deref());
+    }
+}
+
+/// At most eight letters, digits, dots and blanks.
+fn check_loadparm(text: &str) -> Result<()> {
+    if text.is_empty() || text.len() > 8 {
+        return Err(Error::internal(format!("loadparm value '{text}' must be between 1 and 8 characters"))
+            .from_origin(ostler_base::Origin::Domain));
+    }
+    if !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == ' ') {
+        return Err(Error::internal(format!(
+            "invalid loadparm value '{text}', expecting chars in set of [a-zA-Z0-9.] and blank spaces"
+        ))
+        .from_origin(ostler_base::Origin::Domain));
+    }
+    Ok(())
 }
 
 /// The name of the bus that an address is on.
@@ -81,6 +209,18 @@ fn pci_bus(build: &Build<'_>, pci: PciAddress) -> Result<String> {
     let bus =
         bus.ok_or_else(|| Error::internal(format!("Could not find PCI controller with index {}", pci.bus)))?;
     Ok(bus.bus_name())
+}
+
+/// The bus of a USB controller and the port on it.
+fn usb_props(build: &Build<'_>, usb: &UsbAddress, props: &mut Props) -> Result<()> {
+    let controllers = &build.draft.devices.controllers;
+    let bus = controllers
+        .iter()
+        .find(|c| c.kind == ControllerType::Usb && c.index == Some(usb.bus))
+        .ok_or_else(|| Error::internal(format!("could not find usb controller with index {}", usb.bus)))?;
+    props.set("bus", bus.bus_name());
+    props.set_opt("port", (!usb.port.is_empty()).then(|| usb.port_text()));
+    Ok(())
 }
 
 /// `0xSLOT` or `0xSLOT.0xFUNCTION`.

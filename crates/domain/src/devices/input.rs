@@ -2,7 +2,6 @@
 
 use ostler_base::{Result, refuse, words};
 use ostler_plan::{Part, Props};
-use ostler_vocab::address::Address;
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind, Slot};
@@ -33,7 +32,8 @@ impl Kind for Input {
         Ok(Input { kind: el.require_word("type")?, bus: el.word("bus")?, info: Info::default() })
     }
 
-    fn implied(named: &[Self], _head: &Head, machine: &dyn Machine) -> Vec<Self> {
+    fn implied(devices: &super::Devices, _head: &Head, machine: &dyn Machine) -> Vec<Self> {
+        let named = &devices.inputs;
         let missing = |kind: &InputType| {
             !named.iter().any(|i| i.kind == *kind && matches!(i.bus, None | Some(InputBus::Ps2)))
         };
@@ -88,11 +88,6 @@ impl Device for Input {
             (Some(InputBus::Ps2) | None, _) => return Ok(()),
         };
         let mut props = Props::new().with("driver", driver).with("id", self.info.alias());
-        if let Some(Address::Usb(usb)) = &self.info.address {
-            let bus = if usb.bus == 0 { "usb.0".to_owned() } else { format!("usb{}.0", usb.bus) };
-            props.set("bus", bus);
-            props.set_opt("port", (!usb.port.is_empty()).then(|| usb.port_text()));
-        }
         self.info.bus_props(build, &mut props)?;
         build.parts.push(Part::Device(props));
         Ok(())

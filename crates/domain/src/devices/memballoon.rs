@@ -48,7 +48,8 @@ impl Kind for Memballoon {
         })
     }
 
-    fn implied(named: &[Self], _head: &Head, _machine: &dyn Machine) -> Vec<Self> {
+    fn implied(devices: &super::Devices, _head: &Head, _machine: &dyn Machine) -> Vec<Self> {
+        let named = &devices.memballoons;
         let virtio = Memballoon {
             model: BalloonModel::Virtio,
             autodeflate: None,

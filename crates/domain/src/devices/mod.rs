@@ -3,17 +3,27 @@
 //! Owns: what a device answers ([`Device`]), the table, the order of kinds in a document and on a
 //! command line. Never: knows any device by name outside the table.
 
+mod chardev;
 mod info;
+mod virtio;
 
 pub mod audio;
+pub mod channel;
+pub mod console;
 pub mod controller;
 pub mod disk;
+pub mod graphics;
+pub mod hub;
 pub mod input;
 pub mod interface;
 pub mod memballoon;
 pub mod panic;
+pub mod parallel;
+pub mod rng;
 pub mod serial;
+pub mod sound;
 pub mod tpm;
+pub mod video;
 pub mod watchdog;
 
 use std::fmt::Debug;
@@ -22,7 +32,9 @@ use ostler_base::Result;
 use ostler_plan::{Action, Facts, Part, PassedFds, Query, Resource};
 use ostler_xml::{El, Element};
 
-pub use info::Info;
+pub use chardev::CharDevice;
+pub use info::{Info, Rom};
+pub use virtio::{VirtioModel, VirtioOptions};
 
 use crate::machine::Machine;
 use crate::{Draft, Head, ReadMode, Setting, WriteMode};
@@ -53,9 +65,24 @@ pub trait Device: Debug {
         Slot::None
     }
 
+    /// Whether it is a virtio device, which sits on whatever bus the machine has for these.
+    fn is_virtio(&self) -> bool {
+        false
+    }
+
+    /// Whether it is plugged into a USB port.
+    fn wants_usb(&self) -> bool {
+        false
+    }
+
     /// The alias of the device that is the `nth` of its kind; empty for what has no identifier in
     /// the emulator.
     fn alias(&self, nth: usize, head: &Head) -> String;
+
+    /// Its turn among its kind on the command line; devices of one turn keep the document's order.
+    fn argv_turn(&self) -> u8 {
+        0
+    }
 
     /// Adds what it is made of: back ends first, then the front end.
     fn parts(&self, build: &mut Build<'_>) -> Result<()>;
@@ -83,8 +110,8 @@ pub trait Kind: Device + Sized {
     /// Reads its element; [`Info`] is read apart.
     fn parse(el: &Element<'_>) -> Result<Self>;
 
-    /// Those that are there without being asked for, beside those that the definition names.
-    fn implied(_named: &[Self], _head: &Head, _machine: &dyn Machine) -> Vec<Self> {
+    /// Those that are there without being asked for, beside what the definition names.
+    fn implied(_devices: &Devices, _head: &Head, _machine: &dyn Machine) -> Vec<Self> {
         Vec::new()
     }
 }
@@ -161,7 +188,7 @@ macro_rules! kinds {
             pub(crate) fn in_argv_order(&self) -> impl Iterator<Item = &dyn Device> {
                 let mut all: Vec<(u8, &dyn Device)> = Vec::new();
                 $(all.extend(self.$field.iter().map(|d| ($argv, d as &dyn Device)));)+
-                all.sort_by_key(|(rank, _)| *rank);
+                all.sort_by_key(|(rank, device)| (*rank, device.argv_turn()));
                 all.into_iter().map(|(_, device)| device)
             }
 
@@ -174,7 +201,7 @@ macro_rules! kinds {
 
             /// Adds the devices that are there without being asked for.
             pub(crate) fn add_implied(&mut self, head: &Head, machine: &dyn Machine) {
-                $(let more = <$kind>::implied(&self.$field, head, machine);
+                $(let more = <$kind>::implied(self, head, machine);
                 self.$field.extend(more);)+
             }
 
@@ -194,17 +221,24 @@ macro_rules! kinds {
 // A kind is a line here and a `mod` line above. The order of lines is that of the document; `argv`
 // is the kind's place on the command line, `place` its turn when PCI addresses are given out.
 kinds! {
-    disks: disk::Disk, argv 20, place 3;
-    controllers: controller::Controller, argv 10, place 2;
-    interfaces: interface::Interface, argv 30, place 1;
-    serials: serial::Serial, argv 40, place 9;
-    consoles: serial::Console, argv 41, place 9;
-    inputs: input::Input, argv 51, place 8;
-    tpms: tpm::Tpm, argv 50, place 9;
-    audios: audio::Audio, argv 52, place 9;
-    watchdogs: watchdog::Watchdog, argv 60, place 5;
-    memballoons: memballoon::Memballoon, argv 70, place 4;
-    panics: panic::Panic, argv 80, place 9;
+    disks: disk::Disk, argv 20, place 30;
+    controllers: controller::Controller, argv 10, place 20;
+    interfaces: interface::Interface, argv 30, place 10;
+    serials: serial::Serial, argv 40, place 90;
+    parallels: parallel::Parallel, argv 42, place 90;
+    consoles: console::Console, argv 44, place 90;
+    channels: channel::Channel, argv 43, place 90;
+    inputs: input::Input, argv 51, place 65;
+    tpms: tpm::Tpm, argv 50, place 90;
+    graphics: graphics::Graphics, argv 53, place 90;
+    sounds: sound::Sound, argv 55, place 15;
+    audios: audio::Audio, argv 52, place 90;
+    videos: video::Video, argv 54, place 55;
+    hubs: hub::Hub, argv 15, place 90;
+    watchdogs: watchdog::Watchdog, argv 60, place 50;
+    memballoons: memballoon::Memballoon, argv 70, place 40;
+    rngs: rng::Rng, argv 75, place 45;
+    panics: panic::Panic, argv 80, place 85;
 }
 
 fn parse_kind<K: Kind>(devices: &Element<'_>, mode: &ReadMode) -> Result<Vec<K>> {

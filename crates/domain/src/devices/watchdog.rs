@@ -36,7 +36,8 @@ impl Kind for Watchdog {
         Ok(Watchdog { model: el.require_word("model")?, action, info: Info::default() })
     }
 
-    fn implied(named: &[Self], _head: &Head, machine: &dyn Machine) -> Vec<Self> {
+    fn implied(devices: &super::Devices, _head: &Head, machine: &dyn Machine) -> Vec<Self> {
+        let named = &devices.watchdogs;
         let there = named.iter().any(|w| w.model == WatchdogModel::Itco);
         let action = named.first().map_or(WatchdogAction::Reset, |w| w.action);
         let itco = Watchdog { model: WatchdogModel::Itco, action, info: Info::default() };

@@ -3,9 +3,12 @@
 use ostler_base::Arch;
 use ostler_caps::emulator::Flag;
 
-use super::Machine;
+use super::{Machine, VirtioBus, first_of};
 use crate::Setting;
+use crate::devices::console::ConsoleTarget;
 use crate::devices::controller::{ControllerType, PciModel};
+use crate::devices::serial::{SerialModel, SerialTarget};
+use crate::devices::video::VideoType;
 
 /// A family and the machine types in it.
 pub(super) struct Family {
@@ -19,6 +22,23 @@ pub(super) struct Family {
 pub(super) const FAMILIES: &[Family] = &[
     Family { matches: |arch, name| arch.is_x86() && is_or_version_of(name, "pc-q35", "q35"), machine: &Q35 },
     Family { matches: |arch, name| arch.is_x86() && is_or_version_of(name, "pc", "pc"), machine: &I440fx },
+    Family {
+        matches: |arch, name| arch.is_x86() && is_or_version_of(name, "microvm", "microvm"),
+        machine: &Microvm,
+    },
+    Family { matches: |arch, _| arch.is_x86(), machine: &IsaPc },
+    Family {
+        matches: |arch, name| arch.is_arm() && is_or_version_of(name, "virt", "virt"),
+        machine: &ArmVirt,
+    },
+    Family { matches: |arch, _| arch.is_arm(), machine: &ArmBoard },
+    Family {
+        matches: |arch, name| arch.is_ppc() && is_or_version_of(name, "pseries", "pseries"),
+        machine: &Pseries,
+    },
+    Family { matches: |arch, _| arch.is_ppc(), machine: &PowerBoard },
+    Family { matches: |arch, _| arch.is_s390(), machine: &S390 },
+    Family { matches: |_, name| name.starts_with("virt"), machine: &Virt },
 ];
 
 /// `name` alone, or a version `prefix-…`.
@@ -35,6 +55,18 @@ impl Machine for Generic {}
 struct I440fx;
 
 impl Machine for I440fx {
+    fn display_slot(&self) -> Option<u8> {
+        Some(2)
+    }
+
+    fn default_video(&self) -> VideoType {
+        VideoType::Cirrus
+    }
+
+    fn has_vga(&self) -> bool {
+        true
+    }
+
     fn pci_root(&self) -> Option<PciModel> {
         Some(PciModel::PciRoot)
     }
@@ -72,8 +104,24 @@ impl Machine for I440fx {
         true
     }
 
+    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
+        Some((SerialTarget::Isa, SerialModel::IsaSerial))
+    }
+
+    fn has_isa(&self) -> bool {
+        true
+    }
+
     fn power_management(&self) -> Option<&'static str> {
         Some("PIIX4_PM")
+    }
+
+    fn host_bridge(&self) -> Option<&'static str> {
+        Some("i440FX-pcihost")
+    }
+
+    fn usb_model(&self, setting: &Setting<'_>) -> Option<&'static str> {
+        first_of(setting, &[(Flag::Piix3UsbUhci, "piix3-uhci")])
     }
 }
 
@@ -81,6 +129,18 @@ impl Machine for I440fx {
 struct Q35;
 
 impl Machine for Q35 {
+    fn display_slot(&self) -> Option<u8> {
+        Some(1)
+    }
+
+    fn default_video(&self) -> VideoType {
+        VideoType::Cirrus
+    }
+
+    fn has_vga(&self) -> bool {
+        true
+    }
+
     fn pci_root(&self) -> Option<PciModel> {
         Some(PciModel::PcieRoot)
     }
@@ -121,8 +181,28 @@ impl Machine for Q35 {
         true
     }
 
+    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
+        Some((SerialTarget::Isa, SerialModel::IsaSerial))
+    }
+
+    fn has_isa(&self) -> bool {
+        true
+    }
+
     fn power_management(&self) -> Option<&'static str> {
         Some("ICH9-LPC")
+    }
+
+    fn host_bridge(&self) -> Option<&'static str> {
+        Some("q35-pcihost")
+    }
+
+    fn added_usb_model(&self) -> Option<&'static str> {
+        Some("qemu-xhci")
+    }
+
+    fn usb_model(&self, setting: &Setting<'_>) -> Option<&'static str> {
+        first_of(setting, &[(Flag::Piix3UsbUhci, "piix3-uhci")])
     }
 }
 
@@ -134,5 +214,205 @@ fn pc_network_card(setting: &Setting<'_>) -> Option<&'static str> {
         Some("e1000")
     } else {
         Some("virtio")
+    }
+}
+
+/// PC without PCI.
+struct IsaPc;
+
+impl Machine for IsaPc {
+    fn default_video(&self) -> VideoType {
+        VideoType::Cirrus
+    }
+
+    fn has_vga(&self) -> bool {
+        true
+    }
+
+    fn builtin_ps2(&self) -> bool {
+        true
+    }
+
+    fn has_pit(&self) -> bool {
+        true
+    }
+
+    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
+        Some((SerialTarget::Isa, SerialModel::IsaSerial))
+    }
+
+    fn has_isa(&self) -> bool {
+        true
+    }
+}
+
+/// PC of little: virtio over memory, one serial port.
+struct Microvm;
+
+impl Machine for Microvm {
+    fn default_video(&self) -> VideoType {
+        VideoType::Cirrus
+    }
+
+    fn has_vga(&self) -> bool {
+        true
+    }
+
+    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
+        Some((SerialTarget::Isa, SerialModel::IsaSerial))
+    }
+
+    fn has_isa(&self) -> bool {
+        true
+    }
+
+    fn virtio_bus(&self) -> VirtioBus {
+        VirtioBus::Mmio
+    }
+}
+
+/// The virtual board of ARM: PCI Express.
+struct ArmVirt;
+
+impl Machine for ArmVirt {
+    fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
+        "virtio-scsi"
+    }
+
+    fn pci_root(&self) -> Option<PciModel> {
+        Some(PciModel::PcieRoot)
+    }
+
+    fn taken_slots(&self) -> &'static [(u8, Option<u8>)] {
+        &[(0, None)]
+    }
+
+    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
+        Some((SerialTarget::System, SerialModel::Pl011))
+    }
+}
+
+/// Other boards of ARM.
+struct ArmBoard;
+
+impl Machine for ArmBoard {
+    fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
+        "virtio-scsi"
+    }
+
+    fn virtio_bus(&self) -> VirtioBus {
+        VirtioBus::Mmio
+    }
+
+    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
+        Some((SerialTarget::System, SerialModel::Pl011))
+    }
+}
+
+/// The virtual board of RISC-V and LoongArch.
+struct Virt;
+
+impl Machine for Virt {
+    fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
+        "virtio-scsi"
+    }
+
+    fn pci_root(&self) -> Option<PciModel> {
+        Some(PciModel::PcieRoot)
+    }
+
+    fn taken_slots(&self) -> &'static [(u8, Option<u8>)] {
+        &[(0, None)]
+    }
+
+    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
+        Some((SerialTarget::System, SerialModel::Uart16550a))
+    }
+}
+
+/// Logical partitions of POWER.
+struct Pseries;
+
+impl Machine for Pseries {
+    fn default_video(&self) -> VideoType {
+        VideoType::Vga
+    }
+
+    fn has_vga(&self) -> bool {
+        true
+    }
+
+    fn pci_root(&self) -> Option<PciModel> {
+        Some(PciModel::PciRoot)
+    }
+
+    fn default_usb(&self) -> bool {
+        true
+    }
+
+    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
+        Some((SerialTarget::SpaprVio, SerialModel::SpaprVty))
+    }
+
+    fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
+        "ibmvscsi"
+    }
+
+    fn usb_model(&self, setting: &Setting<'_>) -> Option<&'static str> {
+        first_of(setting, &[(Flag::PciOhci, "pci-ohci"), (Flag::NecUsbXhci, "nec-xhci")])
+    }
+}
+
+/// Other boards of POWER.
+struct PowerBoard;
+
+impl Machine for PowerBoard {
+    fn default_video(&self) -> VideoType {
+        VideoType::Vga
+    }
+
+    fn has_vga(&self) -> bool {
+        true
+    }
+
+    fn pci_root(&self) -> Option<PciModel> {
+        Some(PciModel::PciRoot)
+    }
+
+    fn default_usb(&self) -> bool {
+        true
+    }
+
+    fn taken_slots(&self) -> &'static [(u8, Option<u8>)] {
+        &[(0, None)]
+    }
+
+    fn usb_model(&self, setting: &Setting<'_>) -> Option<&'static str> {
+        first_of(setting, &[(Flag::PciOhci, "pci-ohci"), (Flag::NecUsbXhci, "nec-xhci")])
+    }
+}
+
+/// Channel I/O of s390.
+struct S390;
+
+impl Machine for S390 {
+    fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
+        "virtio-scsi"
+    }
+
+    fn pci_root(&self) -> Option<PciModel> {
+        Some(PciModel::PciRoot)
+    }
+
+    fn virtio_bus(&self) -> VirtioBus {
+        VirtioBus::Ccw
+    }
+
+    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
+        Some((SerialTarget::Sclp, SerialModel::SclpConsole))
+    }
+
+    fn default_console(&self) -> ConsoleTarget {
+        ConsoleTarget::Sclp
     }
 }

@@ -6,10 +6,25 @@
 mod families;
 
 use ostler_base::Arch;
+use ostler_caps::emulator::Flag;
 
 use crate::Setting;
+use crate::devices::console::ConsoleTarget;
 use crate::devices::controller::PciModel;
+use crate::devices::serial::{SerialModel, SerialTarget};
+use crate::devices::video::VideoType;
 use crate::sections::os::Os;
+
+/// The bus that virtio devices sit on where nothing is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VirtioBus {
+    /// PCI.
+    Pci,
+    /// Memory-mapped transports of the board.
+    Mmio,
+    /// Channel I/O.
+    Ccw,
+}
 
 /// What a machine family has without being asked.
 pub trait Machine: Sync {
@@ -48,6 +63,27 @@ pub trait Machine: Sync {
         false
     }
 
+    /// The model of a USB controller that is added to a definition that has none; its default
+    /// where this is `None`.
+    fn added_usb_model(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The model of a USB controller that has none.
+    fn usb_model(&self, setting: &Setting<'_>) -> Option<&'static str> {
+        first_of(setting, &[(Flag::QemuXhci, "qemu-xhci"), (Flag::NecUsbXhci, "nec-xhci")])
+    }
+
+    /// The model of a SCSI controller that has none.
+    fn scsi_model(&self, setting: &Setting<'_>) -> &'static str {
+        first_of(setting, &[(Flag::Lsi, "lsilogic")]).unwrap_or("virtio-scsi")
+    }
+
+    /// The device whose properties are those of the PCI root.
+    fn host_bridge(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether it has a mouse and a keyboard on PS/2.
     fn builtin_ps2(&self) -> bool {
         false
@@ -56,6 +92,41 @@ pub trait Machine: Sync {
     /// The card of an interface without a model.
     fn default_network_card(&self, _setting: &Setting<'_>) -> Option<&'static str> {
         Some("virtio")
+    }
+
+    /// Target and model of a serial port of which nothing is said.
+    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
+        None
+    }
+
+    /// What a console without a target is.
+    fn default_console(&self) -> ConsoleTarget {
+        ConsoleTarget::Serial
+    }
+
+    /// Whether it has an ISA bus, and parallel ports on it.
+    fn has_isa(&self) -> bool {
+        false
+    }
+
+    /// Where virtio devices sit.
+    fn virtio_bus(&self) -> VirtioBus {
+        VirtioBus::Pci
+    }
+
+    /// The slot of the root bus that the first display adapter takes.
+    fn display_slot(&self) -> Option<u8> {
+        None
+    }
+
+    /// The display adapter of a guest that has none and needs one.
+    fn default_video(&self) -> VideoType {
+        VideoType::Virtio
+    }
+
+    /// Whether display adapters can be VGA.
+    fn has_vga(&self) -> bool {
+        false
     }
 
     /// Whether its chip set has a TCO watchdog.
@@ -72,6 +143,12 @@ pub trait Machine: Sync {
     fn power_management(&self) -> Option<&'static str> {
         None
     }
+}
+
+/// The first whose flag the emulator has; the first of all where no emulator is known.
+fn first_of(setting: &Setting<'_>, choices: &[(Flag, &'static str)]) -> Option<&'static str> {
+    let known = setting.emulator.is_some();
+    choices.iter().find(|(flag, _)| !known || setting.has(*flag)).map(|(_, name)| *name)
 }
 
 /// The family of a machine type.

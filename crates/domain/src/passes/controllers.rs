@@ -5,8 +5,8 @@ use ostler_base::{Result, refuse};
 use ostler_vocab::address::Address;
 
 use crate::devices::Device;
-use crate::devices::controller::{Controller, ControllerType};
 use crate::devices::console::{Console, ConsoleTarget};
+use crate::devices::controller::{Controller, ControllerType};
 use crate::{Draft, Setting};
 
 /// The first console and the first serial port are one: whichever is missing is made of the other.
@@ -43,7 +43,7 @@ pub(super) fn consoles(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
 }
 
 /// A controller for each disk on a bus that has none.
-pub(super) fn for_disks(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
+pub(super) fn for_disks(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     for disk in &draft.devices.disks {
         let Some((kind, named)) = disk.place_by_name() else { continue };
         let index = match disk.info().address {
@@ -55,9 +55,7 @@ pub(super) fn for_disks(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()>
         let missing = !controllers.iter().any(|c| c.kind == kind && c.index.unwrap_or(0) == index);
         if missing && first <= index as usize {
             let mut controller = Controller::unasked(kind, index, None);
-            if kind == ControllerType::Scsi {
-                controller.model = Some("virtio-scsi".to_owned());
-            }
+            controller.complete(&draft.head, setting)?;
             controllers.push(controller);
         }
     }
@@ -78,7 +76,7 @@ pub(super) fn indexes(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     }
     for (at, controller) in controllers.iter().enumerate() {
         let same = |c: &Controller| c.kind == controller.kind && c.index == controller.index;
-        if controllers[..at].iter().any(same) {
+        if controllers[..at].iter().any(same) && !controller.is_companion() {
             let (kind, index) = (controller.kind, controller.index.unwrap_or(0));
             refuse!(xml, "Multiple '{kind}' controllers with index '{index}'");
         }

@@ -5,6 +5,7 @@
 mod boot;
 mod controllers;
 mod pci;
+mod places;
 mod resolve;
 
 use ostler_base::Result;
@@ -20,15 +21,20 @@ const PASSES: &[Pass] = &[
     resolve::identity,
     resolve::machine,
     implied,
+    primary_video,
     devices_complete,
     controllers::consoles,
     controllers::for_disks,
+    places::serial_controllers,
     controllers::indexes,
     resolve::cpu,
     boot::defaults,
     validate,
     controllers::drive_addresses,
+    places::virtio_serial,
+    places::virtio,
     pci::addresses,
+    places::usb,
     boot::order,
 ];
 
@@ -40,6 +46,18 @@ pub(crate) fn run(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
 fn implied(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     let Draft { head, devices } = draft;
     devices.add_implied(head, machine::of(&head.os));
+    Ok(())
+}
+
+/// The first display adapter is the primary one, unless the definition names another; the primary
+/// one comes first.
+fn primary_video(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
+    let videos = &mut draft.devices.videos;
+    let primary = videos.iter().position(|v| v.primary).unwrap_or(0);
+    if let Some(video) = videos.get_mut(primary) {
+        video.primary = true;
+        videos[..=primary].rotate_right(1);
+    }
     Ok(())
 }
 

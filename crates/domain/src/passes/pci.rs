@@ -28,8 +28,11 @@ impl Bus {
             PciModel::PciRoot | PciModel::PcieRoot | PciModel::PciBridge | PciModel::PcieToPciBridge => {
                 (1, 31)
             }
-            PciModel::DmiToPciBridge => (0, 31),
-            PciModel::PcieRootPort => (0, 0),
+            PciModel::DmiToPciBridge
+            | PciModel::PciExpanderBus
+            | PciModel::PcieExpanderBus
+            | PciModel::PcieSwitchUpstreamPort => (0, 31),
+            PciModel::PcieRootPort | PciModel::PcieSwitchDownstreamPort => (0, 0),
         }
     }
 
@@ -38,8 +41,12 @@ impl Bus {
         match self.model {
             PciModel::PciRoot => true,
             PciModel::PciBridge | PciModel::PcieToPciBridge => want == Slot::Pci,
-            PciModel::PcieRootPort => want == Slot::Pcie,
-            PciModel::PcieRoot | PciModel::DmiToPciBridge => false,
+            PciModel::PcieRootPort | PciModel::PcieSwitchDownstreamPort => want == Slot::Pcie,
+            PciModel::PcieRoot
+            | PciModel::DmiToPciBridge
+            | PciModel::PciExpanderBus
+            | PciModel::PcieExpanderBus
+            | PciModel::PcieSwitchUpstreamPort => false,
         }
     }
 
@@ -68,6 +75,7 @@ pub(super) fn addresses(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()>
     let machine = machine::of(&draft.head.os);
     let Some(root) = machine.pci_root() else { return Ok(()) };
     fixed_places(draft);
+    display_place(draft);
     let managed = draft.devices.controllers.iter().filter(|c| c.kind == ControllerType::Pci).count() == 1;
     let mut map = Map { buses: buses(&draft.devices.controllers, root), root };
     for (slot, function) in machine.taken_slots() {
@@ -95,11 +103,33 @@ pub(super) fn addresses(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()>
             device.info_mut().address = Some(Address::Pci(*place));
         }
     }
+    companions(draft);
     // A definition that leaves its buses to us gets one port more, for a device to be plugged.
     if managed && grown && !ports && root == PciModel::PcieRoot {
         map.add(PciModel::PcieRootPort);
     }
     add_controllers(draft, &map)
+}
+
+/// The controllers of an ICH9 set share the slot of the first of them that has one.
+fn companions(draft: &mut Draft) {
+    let controllers = &mut draft.devices.controllers;
+    let slots: Vec<(u32, PciAddress)> = controllers
+        .iter()
+        .filter(|c| c.companion_function().is_some())
+        .filter_map(|c| Some((c.index.unwrap_or(0), c.info().pci()?)))
+        .collect();
+    for controller in controllers.iter_mut() {
+        let Some(function) = controller.companion_function() else { continue };
+        let index = controller.index.unwrap_or(0);
+        let Some((_, slot)) = slots.iter().find(|(of, _)| *of == index) else { continue };
+        let said = controller.info().pci().filter(|pci| pci.function != 0 || function == 0);
+        let mut place = said.unwrap_or_else(|| PciAddress::new(slot.bus, slot.slot, function));
+        if function == 0 {
+            place.multifunction.get_or_insert(OrdOnOff::On);
+        }
+        controller.info_mut().address = Some(Address::Pci(place));
+    }
 }
 
 fn fixed_places(draft: &mut Draft) {
@@ -111,6 +141,19 @@ fn fixed_places(draft: &mut Draft) {
         if let (Some((slot, function)), None, true) = (place, &controller.info().address, own_chip) {
             controller.info_mut().address = Some(Address::Pci(PciAddress::new(0, slot, function)));
         }
+    }
+}
+
+/// The first display adapter has a place of its own, unless something else was put there.
+fn display_place(draft: &mut Draft) {
+    let Some(slot) = machine::of(&draft.head.os).display_slot() else { return };
+    let taken =
+        draft.devices.iter().filter_map(|d| d.info().pci()).any(|pci| (pci.bus, pci.slot) == (0, slot));
+    if let Some(video) = draft.devices.videos.iter_mut().find(|v| v.takes_display_slot())
+        && video.info().address.is_none()
+        && !taken
+    {
+        video.info_mut().address = Some(Address::Pci(PciAddress::new(0, slot, 0)));
     }
 }
 
@@ -236,7 +279,12 @@ fn add_controllers(draft: &mut Draft, map: &Map) -> Result<()> {
             let place = match model {
                 PciModel::PcieRootPort => next_port(&mut root, &mut port_place),
                 PciModel::PcieToPciBridge => parent_port(map, &bridged).map(|bus| PciAddress::new(bus, 0, 0)),
-                PciModel::PciBridge | PciModel::DmiToPciBridge => root.free_slot().map(|slot| {
+                PciModel::PciBridge
+                | PciModel::DmiToPciBridge
+                | PciModel::PciExpanderBus
+                | PciModel::PcieExpanderBus
+                | PciModel::PcieSwitchUpstreamPort
+                | PciModel::PcieSwitchDownstreamPort => root.free_slot().map(|slot| {
                     root.take(slot, None);
                     PciAddress::new(0, slot, 0)
                 }),
@@ -273,21 +321,15 @@ fn parent_port(map: &Map, used: &[u8]) -> Option<u8> {
 
 /// The emulator's device and its numbers, where they are not said.
 fn describe(controller: &mut Controller, model: PciModel, index: u32) {
-    let name = match model {
-        PciModel::PcieRootPort => "pcie-root-port",
-        PciModel::PciBridge => "pci-bridge",
-        PciModel::DmiToPciBridge => "i82801b11-bridge",
-        PciModel::PcieToPciBridge => "pcie-pci-bridge",
-        PciModel::PciRoot | PciModel::PcieRoot => return,
-    };
+    let Some(name) = model.default_device() else { return };
     controller.model_name.get_or_insert_with(|| name.to_owned());
     if model == PciModel::PciBridge {
-        controller.chassis_nr.get_or_insert(index);
+        controller.target.chassis_nr.get_or_insert(index);
     }
-    if model == PciModel::PcieRootPort {
-        controller.chassis.get_or_insert(index);
+    if matches!(model, PciModel::PcieRootPort | PciModel::PcieSwitchDownstreamPort) {
+        controller.target.chassis.get_or_insert(index);
         if let Some(place) = controller.info().pci() {
-            controller.port.get_or_insert(u32::from(place.slot) * 8 + u32::from(place.function));
+            controller.target.port.get_or_insert(u32::from(place.slot) * 8 + u32::from(place.function));
         }
     }
 }

@@ -21,7 +21,11 @@ pub(super) fn virtio(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     match bus {
         VirtioBus::Pci => Ok(()),
         VirtioBus::Mmio => {
-            draft.devices.iter_mut().filter(open).for_each(|d| d.info_mut().address = Some(Address::VirtioMmio));
+            draft
+                .devices
+                .iter_mut()
+                .filter(open)
+                .for_each(|d| d.info_mut().address = Some(Address::VirtioMmio));
             Ok(())
         }
         VirtioBus::Ccw => channel_io(draft),
@@ -60,9 +64,12 @@ fn channel_io(draft: &mut Draft) -> Result<()> {
     Ok(())
 }
 
-/// Disks come first on channel I/O, everything else in the order of PCI.
+/// The order of kinds on channel I/O, by their turns for PCI.
+const CCW_ORDER: &[u8] = &[30, 10, 15, 35, 55, 20, 65, 5, 50, 40, 45, 60];
+
 fn ccw_turn(turn: u8) -> u8 {
-    if turn == 3 { 0 } else { turn }
+    let known = CCW_ORDER.iter().position(|t| *t == turn).and_then(|at| u8::try_from(at).ok());
+    known.unwrap_or(u8::MAX)
 }
 
 /// Ports of virtio serial controllers for channels, and the controllers that they need.
@@ -73,7 +80,12 @@ pub(super) fn virtio_serial(draft: &mut Draft, _setting: &Setting<'_>) -> Result
             && place.port != 0
             && !taken.entry(place.controller).or_default().insert(place.port)
         {
-            refuse!(xml, "virtio serial port {} on controller {} is already occupied", place.port, place.controller);
+            refuse!(
+                xml,
+                "virtio serial port {} on controller {} is already occupied",
+                place.port,
+                place.controller
+            );
         }
     }
     let sizes: BTreeMap<u32, u32> = draft
@@ -146,7 +158,8 @@ pub(super) fn usb(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     if buses.is_empty() {
         return Ok(());
     }
-    let hubs: Vec<UsbAddress> = draft.devices.hubs.iter().filter_map(|h| usb_place(h.info())).cloned().collect();
+    let hubs: Vec<UsbAddress> =
+        draft.devices.hubs.iter().filter_map(|h| usb_place(h.info())).cloned().collect();
     for hub in hubs.iter().filter(|hub| !hub.port.is_empty()) {
         if let Some(bus) = buses.get_mut(&hub.bus) {
             bus.hubs.insert(hub.port.clone(), HUB_PORTS);
@@ -187,14 +200,13 @@ fn give_usb_ports(draft: &mut Draft, buses: &mut BTreeMap<u32, UsbBus>) -> Resul
             continue;
         }
         let said = usb_place(device.info()).map(|usb| usb.bus);
-        let place = buses
-            .iter_mut()
-            .filter(|(number, _)| said.is_none_or(|said| said == **number))
-            .find_map(|(number, bus)| {
+        let place = buses.iter_mut().filter(|(number, _)| said.is_none_or(|said| said == **number)).find_map(
+            |(number, bus)| {
                 let port = bus.free_port()?;
                 bus.taken.insert(port.clone());
                 Some(UsbAddress { bus: *number, port })
-            });
+            },
+        );
         let Some(place) = place else { refuse!(internal, "No free USB ports") };
         device.info_mut().address = Some(Address::Usb(place));
     }
@@ -204,7 +216,8 @@ fn give_usb_ports(draft: &mut Draft, buses: &mut BTreeMap<u32, UsbBus>) -> Resul
 /// Hubs, where the devices are more than the ports.
 fn grow_hubs(draft: &mut Draft, buses: &mut BTreeMap<u32, UsbBus>, wanted: usize) {
     let free = |buses: &BTreeMap<u32, UsbBus>| -> usize {
-        let on = |bus: &UsbBus| bus.ports as usize + bus.hubs.len() * usize::from(HUB_PORTS) - bus.taken.len();
+        let on =
+            |bus: &UsbBus| bus.ports as usize + bus.hubs.len() * usize::from(HUB_PORTS) - bus.taken.len();
         buses.values().map(on).sum()
     };
     while free(buses) < wanted {
@@ -235,7 +248,10 @@ pub(super) fn serial_controllers(draft: &mut Draft, _setting: &Setting<'_>) -> R
     }
     let any = devices.controllers.iter().any(|c| c.kind == ControllerType::VirtioSerial);
     let there = |devices: &crate::devices::Devices, index: u32| {
-        devices.controllers.iter().any(|c| c.kind == ControllerType::VirtioSerial && c.index.unwrap_or(0) == index)
+        devices
+            .controllers
+            .iter()
+            .any(|c| c.kind == ControllerType::VirtioSerial && c.index.unwrap_or(0) == index)
     };
     for index in 0..=most.min(255) {
         if !there(devices, index) && (index > 0 || most > 0 || !any) {

@@ -2,11 +2,11 @@
 //!
 //! Owns: the order of options. Never: knows a device; each adds its own parts.
 
-use ostler_base::Result;
+use ostler_base::{Error, Result};
 use ostler_caps::emulator::{Accelerator, Flag};
 use ostler_plan::{
-    Action, Chardev, ChardevBackend, Facts, FdKind, FdSource, Form, Launch, Numbering, Part, PassedFds,
-    Props, Query, Resource, ResourceKind, SocketAddress,
+    Action, Chardev, ChardevBackend, Facts, FdKind, FdSource, FileKind, Form, Launch, Numbering, Part,
+    PassedFds, Props, Query, Resource, ResourceKind, SocketAddress,
 };
 
 use crate::devices::Build;
@@ -34,6 +34,7 @@ pub fn plan(
     facts: &Facts,
     numbering: Numbering,
 ) -> Result<(Domain, Launch)> {
+    check_resources(domain, facts)?;
     let live = domain.with_aliases();
     let mut build = Build { draft: &live, setting, facts, fds: PassedFds::new(numbering), parts: Vec::new() };
     command_line(&mut build)?;
@@ -56,6 +57,25 @@ pub fn plan(
         parts: build.parts,
     };
     Ok((live, launch))
+}
+
+/// Everything that the guest reads must be there; what it writes for the first time need not.
+fn check_resources(domain: &Domain, facts: &Facts) -> Result<()> {
+    for resource in resources(domain) {
+        let what = match resource.kind {
+            ResourceKind::Output | ResourceKind::Private | ResourceKind::Socket => continue,
+            ResourceKind::Image => "storage file",
+            ResourceKind::Firmware => "kernel or firmware file",
+            ResourceKind::Device => "device",
+            ResourceKind::Directory => "directory",
+        };
+        if facts.kind(&resource.path)? == FileKind::Absent {
+            let detail =
+                format!("Cannot access {what} '{}': No such file or directory", resource.path.display());
+            return Err(Error::system(detail).with_suffix(&format!(" (guest '{}')", domain.name())));
+        }
+    }
+    Ok(())
 }
 
 fn run_dir(draft: &Draft, setting: &Setting<'_>) -> String {
@@ -119,11 +139,10 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
     head.iothreads.parts(&mut build.parts);
     build.parts.push(Part::plain("-uuid", draft.uuid().to_string()));
     head.identity.parts(&mut build.parts);
-    build.parts.extend([
-        Part::plain("-display", "none"),
-        Part::flag("-no-user-config"),
-        Part::flag("-nodefaults"),
-    ]);
+    if draft.devices.graphics.is_empty() {
+        build.parts.push(Part::plain("-display", "none"));
+    }
+    build.parts.extend([Part::flag("-no-user-config"), Part::flag("-nodefaults")]);
     monitor_parts(build);
     head.clock.parts(machine.has_pit(), setting.entropy.now(), &mut build.parts);
     build.parts.push(Part::flag("-no-shutdown"));
@@ -231,9 +250,4 @@ pub fn leftovers(domain: &Domain, setting: &Setting<'_>) -> Vec<Action> {
         device.cleanup(domain, setting, &mut actions);
     }
     actions
-}
-
-/// Whether a resource must be there before the guest can start.
-pub fn must_exist(resource: &Resource) -> bool {
-    !matches!(resource.kind, ResourceKind::Output | ResourceKind::Private)
 }

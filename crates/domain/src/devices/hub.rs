@@ -1,0 +1,66 @@
+//! `<hub>`: more USB ports.
+
+use ostler_base::{Result, words};
+use ostler_plan::{Part, Props};
+use ostler_vocab::address::{Address, UsbAddress};
+use ostler_xml::{El, Element};
+
+use super::{Build, Device, Info, Kind};
+use crate::{Head, WriteMode};
+
+words! {
+    /// `<hub type='…'>`
+    pub HubType { Usb = "usb" }
+}
+
+/// A hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hub {
+    /// `type`
+    pub kind: HubType,
+    info: Info,
+}
+
+impl Hub {
+    /// A hub that is there without being asked for.
+    pub(crate) fn at(place: UsbAddress) -> Self {
+        Hub { kind: HubType::Usb, info: Info { address: Some(Address::Usb(place)), ..Info::default() } }
+    }
+}
+
+impl Kind for Hub {
+    const ELEMENT: &'static str = "hub";
+
+    fn parse(el: &Element<'_>) -> Result<Self> {
+        Ok(Hub { kind: el.require_word("type")?, info: Info::default() })
+    }
+}
+
+impl Device for Hub {
+    fn info(&self) -> &Info {
+        &self.info
+    }
+
+    fn info_mut(&mut self) -> &mut Info {
+        &mut self.info
+    }
+
+    fn format(&self, _mode: &WriteMode) -> El {
+        El::new("hub").attr("type", self.kind)
+    }
+
+    fn wants_usb(&self) -> bool {
+        true
+    }
+
+    fn alias(&self, nth: usize, _head: &Head) -> String {
+        format!("hub{nth}")
+    }
+
+    fn parts(&self, build: &mut Build<'_>) -> Result<()> {
+        let mut props = Props::new().with("driver", "usb-hub").with("id", self.info.alias());
+        self.info.bus_props(build, &mut props)?;
+        build.parts.push(Part::Device(props));
+        Ok(())
+    }
+}
