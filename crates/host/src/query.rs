@@ -45,6 +45,7 @@ impl Asker {
             Query::ProgramFeatures(program) => {
                 Answer::Words(find_program(program).map(|program| features(&program)).unwrap_or_default())
             }
+            Query::RenderNode => Answer::Path(render_node(Path::new("/dev/dri"))),
             Query::FreePort(purpose, first, last) => Answer::Port(self.port(purpose, *first, *last)?),
         })
     }
@@ -75,6 +76,13 @@ fn kind(path: &Path) -> Result<FileKind> {
         (found.is_char_device(), FileKind::Character),
     ];
     Ok(kinds.into_iter().find(|(is, _)| *is).map_or(FileKind::Other, |(_, kind)| kind))
+}
+
+/// The first render node of a graphics card, where there is one.
+fn render_node(directory: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(directory).ok()?.flatten();
+    let nodes = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"renderD"));
+    nodes.map(|entry| entry.path()).min()
 }
 
 /// A program by its name in `PATH`, or by its absolute path.
@@ -142,6 +150,16 @@ mod tests {
         for (path, kind) in expected {
             assert_eq!(facts.kind(&path).unwrap(), kind, "{}", path.display());
         }
+    }
+
+    #[test]
+    fn the_first_render_node() {
+        let scratch = Scratch::new();
+        assert_eq!(render_node(&scratch.0.join("no")), None);
+        for name in ["card0", "renderD129", "renderD128"] {
+            fs::write(scratch.0.join(name), "").unwrap();
+        }
+        assert_eq!(render_node(&scratch.0), Some(scratch.0.join("renderD128")));
     }
 
     #[test]
