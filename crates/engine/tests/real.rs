@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use ostler_base::Arch;
 use ostler_caps::emulator::ProbeHost;
 
-use ostler_domain::{DriverConfig, HostFacts, TlsConfig, WriteMode};
+use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig, WriteMode};
 use ostler_engine::events::{Event, What};
 use ostler_engine::{Engine, Guest, Manner, Paths, Processors, Setup, Strictness};
 use tokio::runtime::Runtime;
@@ -27,7 +27,7 @@ fn definition(name: &str) -> String {
     )
 }
 
-/// A directory of its own, removed at the end.
+/// A directory of its own, removed at the end with the guests that still run in it.
 struct Root(PathBuf);
 
 impl Root {
@@ -39,7 +39,17 @@ impl Root {
 }
 
 impl Drop for Root {
+    /// A test that failed half-way leaves no guest behind.
     fn drop(&mut self) {
+        for file in std::fs::read_dir(self.0.join("run/libvirt/qemu")).into_iter().flatten().flatten() {
+            let path = file.path();
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let pid = path.extension().is_some_and(|kind| kind == "pid").then(|| text.trim().parse().ok());
+            if let Some(pid) = pid.flatten().and_then(rustix::process::Pid::from_raw) {
+                // One that ended already is what is wanted.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
         drop(std::fs::remove_dir_all(&self.0));
     }
 }
@@ -59,6 +69,14 @@ fn setup(root: &Path) -> Option<Setup> {
         return None;
     }
     let text = |path: &str| root.join(path).to_string_lossy().into_owned();
+    let tls = TlsConfig { enabled: false, cert_dir: text("etc/pki/qemu"), verify: false };
+    let screen = ScreenConfig {
+        listen: "127.0.0.1".into(),
+        tls: tls.clone(),
+        sasl: false,
+        password: false,
+        auto_unix_socket: false,
+    };
     let config = DriverConfig {
         lib_dir: text("var/lib/libvirt/qemu"),
         state_dir: text("run/libvirt/qemu"),
@@ -69,7 +87,8 @@ fn setup(root: &Path) -> Option<Setup> {
         dump_guest_core: false,
         seccomp_sandbox: true,
         log_timestamp: true,
-        chardev_tls: TlsConfig { enabled: false, cert_dir: text("etc/pki/qemu"), verify: false },
+        chardev_tls: tls.clone(),
+        graphics: GraphicsConfig { vnc: screen.clone(), spice: screen },
         owner: None,
     };
     Some(Setup {
@@ -227,12 +246,35 @@ fn guests_outlive_the_daemon() {
 }
 
 #[test]
+fn a_file_that_somebody_wrote_by_hand_starts() {
+    let root = Root::new("hand");
+    let definitions = root.0.join("etc/libvirt/qemu");
+    std::fs::create_dir_all(&definitions).unwrap();
+    let uuid = "<uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid><memory";
+    std::fs::write(definitions.join("hand.xml"), definition("hand").replace("<memory", uuid)).unwrap();
+    std::fs::write(definitions.join("other.xml"), definition("name").replace("<memory", uuid)).unwrap();
+    let Some(daemon) = Daemon::start(&root.0) else { return };
+    assert_eq!(daemon.engine.registry().counts(), (1, 0));
+    let guest = daemon.guest("hand");
+    daemon.runtime.block_on(async {
+        daemon.engine.start(&guest, Processors::Run).await.unwrap();
+        daemon.engine.destroy(&guest, Manner::Force).await.unwrap();
+    });
+}
+
+#[test]
 fn what_does_not_start_leaves_nothing() {
     let root = Root::new("fails");
     let Some(daemon) = Daemon::start(&root.0) else { return };
     let xml = definition("broken").replace("<devices>", "<devices><emulator>/bin/false</emulator>");
     daemon.runtime.block_on(async {
         let engine = &daemon.engine;
+        // Not to be had by the emulator itself: it says so and ends.
+        let kernel = definition("broken").replace("</type>", "</type><kernel>/dev/null</kernel>");
+        let error = engine.create(&kernel, Strictness::Lenient, Processors::Run).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("(vm='broken'): ") && text.contains("could not load kernel"), "{text}");
+        assert!(!engine.paths().pid("broken").exists());
         let error = engine.create(&xml, Strictness::Lenient, Processors::Run).await.unwrap_err();
         assert!(error.to_string().contains("/bin/false"), "{error}");
         assert_eq!(engine.registry().counts(), (0, 0));

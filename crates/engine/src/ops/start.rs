@@ -122,11 +122,21 @@ impl Engine {
         processors: Processors,
     ) -> Result<Arc<View>> {
         let path = domain.head.emulator.clone().map(PathBuf::from);
-        let path = path.or_else(|| self.emulators().find(self.host().arch));
+        let path = path.or_else(|| self.emulators().find(domain.head.os.arch.unwrap_or(self.host().arch)));
         let Some(path) = path else {
             refuse!(unsupported, "no emulator for architecture {} on this host", self.host().arch)
         };
         let emulator = self.emulators().get(&path).await?;
+        let whole;
+        let domain = if domain.head.emulator.is_some() {
+            domain
+        } else {
+            // A file that somebody else wrote, read before any emulator was known.
+            let mut draft = domain.clone().into_draft();
+            draft.head.emulator = Some(path.to_string_lossy().into_owned());
+            whole = draft.complete(&self.setting(Some(&emulator)))?;
+            &whole
+        };
         let id = self.next_id();
         let shown = Shown::new(domain.with_id(Some(id)));
         guest.update(|state| {
