@@ -52,6 +52,15 @@ pub struct Topology {
     pub threads: u32,
 }
 
+impl Topology {
+    /// How many vCPUs it makes; `None` beyond 32 bits.
+    pub fn vcpus(&self) -> Option<u32> {
+        [self.dies, self.clusters, self.cores, self.threads]
+            .into_iter()
+            .try_fold(self.sockets, u32::checked_mul)
+    }
+}
+
 /// `<signature …/>` of a host: what the CPU calls itself by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Signature {
@@ -364,6 +373,8 @@ mod tests {
             "unsupported configuration: Target CPU model <null> does not match source a"
         );
         let topology = Topology { sockets: 1, dies: 1, clusters: 1, cores: 2, threads: 1 };
+        assert_eq!(topology.vcpus(), Some(2));
+        assert_eq!(Topology { cores: u32::MAX, threads: 2, ..topology }.vcpus(), None);
         let other = Cpu { topology: Some(topology), ..cpu.clone() };
         assert_eq!(
             cpu.check_equal(&other).unwrap_err().detail(),

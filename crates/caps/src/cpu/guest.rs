@@ -1,12 +1,12 @@
 //! The CPU of a guest that is about to start.
 
-use ostler_base::{Arch, Error, Result};
+use ostler_base::{Arch, Error, Result, Word};
 
 use super::definition::{Check, Cpu, Fallback, Mode, Policy};
 use super::host_model::{HostModel, is_for_guests};
 use super::{
     check_forbidden, checks_against_host, compare, compare_unusable, convert_legacy, feature_from_qemu,
-    translate, update,
+    feature_to_qemu, translate, update,
 };
 use crate::emulator::{CpuDefinition, CpuModelInfo, Usable};
 
@@ -97,6 +97,44 @@ fn toggle_deprecated(arch: Arch, cpu: &mut Cpu, expansion: Option<&CpuModelInfo>
     Ok(())
 }
 
+/// How the value of `-cpu` begins: the model, then `NAME=VALUE` pairs in order. What other parts
+/// of a definition add to it (timers, enlightenments, caches) comes after. The definition must
+/// have been through [`update_guest`].
+pub fn option(arch: Arch, host_arch: Arch, cpu: &Cpu) -> Result<(String, Vec<(String, String)>)> {
+    let mut pairs = Vec::new();
+    let mut pair = |name: &str, value: &str| pairs.push((name.to_owned(), value.to_owned()));
+    let model = match cpu.mode {
+        Some(Mode::HostPassthrough) => {
+            if (arch, host_arch) == (Arch::Armv7l, Arch::Aarch64) {
+                pair("aarch64", "off");
+            }
+            "host"
+        }
+        Some(Mode::Maximum) => "max",
+        // The generation that it shall imitate is a property of the machine.
+        Some(Mode::HostModel) if arch.is_ppc64() => "host",
+        Some(Mode::HostModel) => {
+            return Err(Error::internal(format!("unexpected host-model CPU for {arch} architecture")));
+        }
+        Some(Mode::Custom) | None => cpu.model.as_deref().unwrap_or_default(),
+    };
+    if let Some(migratable) = cpu.migratable {
+        pair("migratable", migratable.as_str());
+    }
+    if let Some(id) = &cpu.vendor_id {
+        pair("vendor", id);
+    }
+    for feature in &cpu.features {
+        let value = match feature.policy {
+            None | Some(Policy::Force | Policy::Require) => "on",
+            Some(Policy::Disable | Policy::Forbid) => "off",
+            Some(Policy::Optional) => continue,
+        };
+        pair(feature_to_qemu(arch, &feature.name), value);
+    }
+    Ok((model.to_owned(), pairs))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +200,28 @@ mod tests {
             check("<model>Haswell</model><feature name='vmx' policy='forbid'/>").unwrap_err(),
             "Host CPU provides forbidden feature 'vmx'"
         );
+    }
+
+    #[test]
+    fn options() {
+        let check = |arch, text: &str, expected: &str| {
+            let cpu = Cpu::parse_document(text).unwrap();
+            let (model, pairs) = option(arch, Arch::Aarch64, &cpu).unwrap();
+            let pairs = pairs.iter().map(|(name, value)| format!(",{name}={value}"));
+            assert_eq!(format!("{model}{}", pairs.collect::<String>()), expected);
+        };
+        check(
+            Arch::X86_64,
+            "<cpu><model vendor_id='Libvirt QEMU'>Haswell</model><feature name='lahf_lm' policy='force'/>
+             <feature name='aes' policy='forbid'/><feature name='hle' policy='optional'/></cpu>",
+            "Haswell,vendor=Libvirt QEMU,lahf-lm=on,aes=off",
+        );
+        check(Arch::X86_64, "<cpu mode='host-passthrough' migratable='off'/>", "host,migratable=off");
+        check(Arch::X86_64, "<cpu mode='maximum'/>", "max");
+        check(Arch::Armv7l, "<cpu mode='host-passthrough'/>", "host,aarch64=off");
+        check(Arch::Ppc64, "<cpu mode='host-model'><model>power8</model></cpu>", "host");
+        let host_model = Cpu::parse_document("<cpu mode='host-model'/>").unwrap();
+        assert!(option(Arch::X86_64, Arch::X86_64, &host_model).is_err());
     }
 
     #[test]

@@ -13,8 +13,8 @@
 //!
 //! Who needs what:
 //!
-//! - a domain: [`Cpu`] is its `<cpu>`; [`validate_features`], [`feature_to_qemu`] for the command
-//!   line, [`guest::update_guest`] before that, [`x86::update_live`] once the guest runs;
+//! - a domain: [`Cpu`] is its `<cpu>`; [`validate_features`] when it is defined,
+//!   [`guest::update_guest`] and [`guest::option`] when it starts, [`x86::update_live`] once it runs;
 //! - capabilities: [`HostModel`] for `host-model`, [`models`], [`vendor_of_model`] and
 //!   [`canonical_model`] for the list of models;
 //! - calls of a client: [`compare`], [`compare_unusable`], [`baseline`], [`expand`], [`models`].
