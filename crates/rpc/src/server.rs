@@ -306,14 +306,14 @@ fn deliver(streams: &Streams, header: &Header, content: &[u8]) -> Option<Frame> 
         return None;
     }
     let event = stream::event(header, content)?;
-    let answer = match &event {
-        StreamEvent::Abort(error) => Some(error.clone()),
-        _ => None,
+    let StreamEvent::Abort(error) = &event else {
+        streams.deliver(key, event);
+        return None;
     };
+    let answer = stream::answer_to_abort(header, error);
     streams.deliver(key, event);
-    let error = answer?;
     streams.remove(key);
-    Payload::error(&error).into_frame(header.answered(MessageKind::Stream, Status::Error)).ok()
+    answer
 }
 
 /// The frame of a reply, and the task that serves its stream.

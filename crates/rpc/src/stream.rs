@@ -11,17 +11,18 @@
 //!                <-------------   empty data: the end of what the server sends
 //! ok: finish     ------------->   finish() or fail()
 //!                <-------------   ok, or an error
-//! error: abort   ------------->   the task is told; the answer is an error
+//! error: abort   ------------->   the task is told
+//!                <-------------   ok
 //! ```
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ostler_base::{Code, Error, Origin};
+use ostler_base::{Code, Error, Origin, Result};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::message::{Header, MessageKind, Payload, STREAM_CHUNK_MAX, Status, StreamHole};
+use crate::message::{Frame, Header, MessageKind, Payload, STREAM_CHUNK_MAX, Status, StreamHole, WireError};
 use crate::outbox::Outbox;
 use crate::xdr::decode;
 
@@ -109,28 +110,45 @@ fn weight(event: &StreamEvent) -> usize {
 /// What a stream message of either kind says; `None` for one that says nothing.
 pub(crate) fn event(header: &Header, content: &[u8]) -> Option<StreamEvent> {
     match (header.message_kind()?, Status::from_number(header.status)) {
-        (MessageKind::StreamHole, Some(Status::Continue)) => {
-            let hole = decode::<StreamHole>(content).ok()?;
-            u64::try_from(hole.length).ok().map(StreamEvent::Hole)
+        (MessageKind::StreamHole, _) => {
+            Some(hole(content).map_or_else(StreamEvent::Abort, StreamEvent::Hole))
         }
         (MessageKind::Stream, Some(Status::Continue)) if content.is_empty() => Some(StreamEvent::End),
         (MessageKind::Stream, Some(Status::Continue)) => Some(StreamEvent::Data(content.to_vec())),
         (MessageKind::Stream, Some(Status::Ok)) => Some(StreamEvent::Finish),
         (MessageKind::Stream, Some(Status::Error)) => {
-            let wire = decode::<crate::message::WireError>(content);
-            let error = wire.map_or_else(|_| refused("stream aborted at client request"), Error::from);
+            // A client gives no reason.
+            let wire = decode::<WireError>(content);
+            let error = wire.map_or_else(|_| failed("stream aborted at client request"), Error::from);
             Some(StreamEvent::Abort(error))
         }
         (MessageKind::Stream, None) => {
             let text = format!("stream aborted with unexpected status {}", header.status);
-            Some(StreamEvent::Abort(refused(text)))
+            Some(StreamEvent::Abort(failed(text)))
         }
         _ => None,
     }
 }
 
-fn refused(text: impl Into<String>) -> Error {
-    Error::new(Code::Rpc, Origin::Rpc, text)
+fn hole(content: &[u8]) -> Result<u64> {
+    let hole = decode::<StreamHole>(content)?;
+    u64::try_from(hole.length).map_err(|_| failed("stream hole of negative length"))
+}
+
+fn failed(text: impl Into<String>) -> Error {
+    Error::new(Code::Rpc, Origin::Streams, text)
+}
+
+/// What a server answers to a message that ends a stream from the client's side: a plain abort is
+/// confirmed, anything else is refused.
+pub(crate) fn answer_to_abort(header: &Header, error: &Error) -> Option<Frame> {
+    let (status, payload) = match Status::from_number(header.status) {
+        Some(Status::Error) if header.message_kind() == Some(MessageKind::Stream) => {
+            (Status::Ok, Payload::empty())
+        }
+        _ => (Status::Error, Payload::error(error)),
+    };
+    payload.into_frame(header.answered(MessageKind::Stream, status)).ok()
 }
 
 /// One end of a stream. Sending and receiving go on side by side.

@@ -3,8 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ostler_rpc::message::WireError;
 use ostler_rpc::programs::remote::procedures::*;
 use ostler_rpc::programs::remote::*;
+use ostler_rpc::xdr::decode;
 use ostler_rpc::{Client, ClientStream, Limits, StreamEvent};
 use tokio::time::{sleep, timeout};
 
@@ -101,19 +103,30 @@ async fn the_client_may_abort() {
     let mut raw = Raw::connect(&here.path).await;
     let mut args = Vec::new();
     let upload = StorageVolUploadArgs { vol: volume(), offset: 0, length: 0, flags: 0 };
-    for (status, text) in
-        [(1, "stream aborted at client request"), (9, "stream aborted with unexpected status 9")]
-    {
+    let hole = |length: i64| [&length.to_be_bytes()[..], &[0; 4]].concat();
+    let cases = [
+        (3, 1, Vec::new(), ""),
+        (3, 9, Vec::new(), "stream aborted with unexpected status 9"),
+        (6, 2, vec![1], "Unable to decode message payload"),
+        (6, 2, hole(-5), "stream hole of negative length"),
+    ];
+    for (kind, status, content, text) in cases {
         args.clear();
         ostler_rpc::xdr::encode(&upload, &mut args).unwrap();
         raw.send(&header(208, 0, 5, 0), &args).await;
         assert_eq!(raw.receive().await.unwrap().0.status, 0);
         // Of another serial: passed over.
         raw.send(&header(208, 3, 6, 2), b"none").await;
-        raw.send(&header(208, 3, 5, status), b"").await;
-        let (answer, message) = raw.error().await;
+        raw.send(&header(208, kind, 5, status), &content).await;
+        let (answer, content) = raw.receive().await.unwrap();
         assert_eq!((answer.procedure, answer.kind, answer.serial), (208, 3, 5));
-        assert_eq!(message, text);
+        if text.is_empty() {
+            assert_eq!((answer.status, content.len()), (0, 0));
+        } else {
+            let error: WireError = decode(&content).unwrap();
+            assert_eq!((answer.status, error.code), (1, 39));
+            assert_eq!(error.message.as_deref(), Some(text));
+        }
         // The stream is gone.
         raw.send(&header(208, 3, 5, 2), b"more").await;
         assert!(raw.works().await);
