@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ostler_base::{Arch, Word};
 use ostler_caps::emulator::ProbeHost;
-use ostler_domain::{DriverConfig, HostFacts, TlsConfig};
+use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig};
 use ostler_engine::{Paths, Setup};
 use ostler_plan::Owner;
 
@@ -69,18 +69,43 @@ fn driver(layout: &Layout, conf: &QemuConf) -> Result<DriverConfig, String> {
         dump_guest_core: conf.dump_guest_core.unwrap_or(false),
         seccomp_sandbox: conf.seccomp_sandbox != Some(0),
         log_timestamp: conf.log_timestamp,
-        chardev_tls: chardev_tls(conf),
+        graphics: graphics(conf),
+        chardev_tls: tls(
+            conf,
+            conf.chardev_tls,
+            conf.chardev_tls_x509_cert_dir.as_deref(),
+            conf.chardev_tls_x509_verify,
+        ),
         owner: owner(layout, conf)?,
     })
 }
 
-/// Encryption of character devices: what is not set for them is as for everything.
-fn chardev_tls(conf: &QemuConf) -> TlsConfig {
-    let own = conf.chardev_tls_x509_cert_dir.as_ref();
+/// Encryption of one kind of connection: what is not set for it is as for everything.
+fn tls(conf: &QemuConf, enabled: Option<bool>, cert_dir: Option<&str>, verify: Option<bool>) -> TlsConfig {
     TlsConfig {
-        enabled: conf.chardev_tls.unwrap_or(false),
-        cert_dir: own.unwrap_or(&conf.default_tls_x509_cert_dir).clone(),
-        verify: conf.chardev_tls_x509_verify.or(conf.default_tls_x509_verify).unwrap_or(true),
+        enabled: enabled.unwrap_or(false),
+        cert_dir: cert_dir.unwrap_or(&conf.default_tls_x509_cert_dir).to_owned(),
+        verify: verify.or(conf.default_tls_x509_verify).unwrap_or(true),
+    }
+}
+
+fn graphics(conf: &QemuConf) -> GraphicsConfig {
+    let vnc_dir = conf.vnc_tls_x509_cert_dir.as_deref();
+    GraphicsConfig {
+        vnc: ScreenConfig {
+            listen: conf.vnc_listen.clone(),
+            tls: tls(conf, conf.vnc_tls, vnc_dir, conf.vnc_tls_x509_verify),
+            sasl: conf.vnc_sasl.unwrap_or(false),
+            password: conf.vnc_password.is_some(),
+            auto_unix_socket: conf.vnc_auto_unix_socket.unwrap_or(false),
+        },
+        spice: ScreenConfig {
+            listen: conf.spice_listen.clone(),
+            tls: tls(conf, conf.spice_tls, conf.spice_tls_x509_cert_dir.as_deref(), None),
+            sasl: conf.spice_sasl.unwrap_or(false),
+            password: conf.spice_password.is_some(),
+            auto_unix_socket: conf.spice_auto_unix_socket.unwrap_or(false),
+        },
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn only_flags(flags: u32, known: u32, function: &str, origin: Origin)
         0 => Ok(()),
         other => {
             let text = format!("unsupported flags (0x{other:x}) in function {function}");
-            Err(Error::new(Code::InvalidArg, origin, text))
+            Err(Error::verbatim(Code::InvalidArg, origin, text))
         }
     }
 }

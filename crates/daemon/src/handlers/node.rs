@@ -31,7 +31,15 @@ handlers! {
 const ALL: i32 = -1;
 
 fn invalid(text: String) -> Error {
-    Error::new(Code::InvalidArg, Origin::None, text)
+    Error::verbatim(Code::InvalidArg, Origin::None, text)
+}
+
+/// Refuses negative numbers but the one that stands for all.
+fn only_or_all(number: i32, what: &str) -> Result<()> {
+    match number {
+        ALL.. => Ok(()),
+        _ => Err(invalid(format!("{what} only accepts -1 as a negative value")).from_origin(Origin::Domain)),
+    }
 }
 
 /// A count of parameters that a client has room for: 0 asks how many there are.
@@ -103,6 +111,7 @@ impl Answer<call::NodeGetCpuStats> for Daemon {
         args: wire::NodeGetCpuStatsArgs,
     ) -> Result<wire::NodeGetCpuStatsRet> {
         let room = check_room(args.nparams, NODE_CPU_STATS_MAX)?;
+        only_or_all(args.cpu_num, "cpuNum in virNodeGetCPUStats")?;
         only_flags(args.flags, 0, "virHostCPUGetStats", Origin::None)?;
         let no_such = || invalid("Invalid cpuNum in virHostCPUGetStatsLinux".to_owned());
         let cpu =
@@ -131,6 +140,7 @@ impl Answer<call::NodeGetMemoryStats> for Daemon {
         args: wire::NodeGetMemoryStatsArgs,
     ) -> Result<wire::NodeGetMemoryStatsRet> {
         let room = check_room(args.nparams, NODE_MEMORY_STATS_MAX)?;
+        only_or_all(args.cell_num, "cellNum in virNodeGetMemoryStats")?;
         only_flags(args.flags, 0, "virHostMemGetStats", Origin::None)?;
         let last = self.last_cell();
         let cell = u32::try_from(args.cell_num).ok();
