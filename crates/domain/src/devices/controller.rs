@@ -334,11 +334,9 @@ impl Controller {
                 props.set_opt("max_ports", self.ports);
                 props.set_opt("vectors", self.vectors);
             }
-            ControllerType::Usb => {
-                if self.model.as_deref().is_some_and(|model| model.ends_with("-xhci")) {
-                    props.set_opt("p2", self.ports);
-                    props.set_opt("p3", self.ports);
-                }
+            ControllerType::Usb if self.model.as_deref().is_some_and(|model| model.ends_with("-xhci")) => {
+                props.set_opt("p2", self.ports);
+                props.set_opt("p3", self.ports);
             }
             ControllerType::Pci => self.pci_props(props),
             _ => {}

@@ -273,7 +273,7 @@ impl Smm {
             Some(tseg) => Some(tseg.size(1 << 20, u64::MAX)?),
             None => None,
         };
-        if tseg.is_some_and(|bytes| bytes % (1 << 20) != 0) {
+        if tseg.is_some_and(|bytes| !bytes.is_multiple_of(1 << 20)) {
             return Err(Error::unsupported("SMM TSEG size must be divisible by 1 MiB"));
         }
         Ok(Smm { state: state(el)?, tseg: tseg.filter(|bytes| *bytes != 0) })
@@ -307,6 +307,6 @@ impl Hpt {
 /// A size in the largest unit that divides it.
 fn pretty(bytes: u64) -> (u64, &'static str) {
     let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let found = units.into_iter().find(|(shift, _)| bytes >> shift != 0 && bytes % (1 << shift) == 0);
+    let found = units.into_iter().find(|(shift, _)| bytes >> shift != 0 && bytes.is_multiple_of(1 << shift));
     found.map_or((bytes, "B"), |(shift, unit)| (bytes >> shift, unit))
 }
