@@ -9,6 +9,7 @@ pub mod network;
 mod pci;
 mod read;
 pub mod secret;
+pub mod storage;
 mod write;
 
 pub use command::Command;

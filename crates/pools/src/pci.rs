@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use ostler_base::Result;
+use ostler_base::{Origin, Result};
 use ostler_xml::{El, Element};
 
 /// A PCI function of the host.
@@ -24,17 +24,18 @@ impl PciAddress {
     /// Reads the attributes `domain`, `bus`, `slot` and `function`, decimal or hexadecimal; what
     /// is missing is 0.
     pub(crate) fn parse(el: &Element<'_>) -> Result<Self> {
-        let bounded = |name: &str, most: u8| -> Result<u8> {
+        let bounded = |name: &str, most: u8, limit: &str| -> Result<u8> {
             let value = el.number_in::<u32>(name, 0)?.unwrap_or(0);
             u8::try_from(value).ok().filter(|v| *v <= most).ok_or_else(|| {
-                el.fault(format!("Invalid PCI address {name}='0x{value:02x}', must be <= 0x{most:02x}"))
+                el.fault(format!("Invalid PCI address {name}='0x{value:x}', must be <= {limit}"))
+                    .from_origin(Origin::None)
             })
         };
         Ok(PciAddress {
             domain: el.number_in("domain", 0)?.unwrap_or(0),
-            bus: bounded("bus", 0xff)?,
-            slot: bounded("slot", 0x1f)?,
-            function: bounded("function", 7)?,
+            bus: bounded("bus", 0xff, "0xFF")?,
+            slot: bounded("slot", 0x1f, "0x1F")?,
+            function: bounded("function", 7, "7")?,
         })
     }
 

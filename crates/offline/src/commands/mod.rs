@@ -7,6 +7,7 @@ mod interface;
 mod monitor;
 mod network;
 mod secret;
+mod storage;
 
 use ostler_base::Result;
 
@@ -44,4 +45,8 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("network-xml", network::xml),
     ("secret-xml", secret::xml),
     ("interface-xml", interface::xml),
+    ("pool-xml", storage::pool_xml),
+    ("pool-argv", storage::pool_argv),
+    ("vol-xml", storage::vol_xml),
+    ("vol-argv", storage::vol_argv),
 ];
