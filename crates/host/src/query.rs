@@ -45,6 +45,9 @@ impl Asker {
             Query::ProgramFeatures(program) => {
                 Answer::Words(find_program(program).map(|program| features(&program)).unwrap_or_default())
             }
+            Query::Secret(lookup) => {
+                return Err(Error::internal(format!("the value of the secret '{lookup}' is not known here")));
+            }
             Query::RenderNode => Answer::Path(render_node(Path::new("/dev/dri"))),
             Query::FreePort(purpose, first, last) => Answer::Port(self.port(purpose, *first, *last)?),
         })

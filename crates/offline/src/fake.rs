@@ -83,8 +83,13 @@ pub(crate) fn answer(questions: Vec<Query>, args: &Args) -> Facts {
     let mut facts = Facts::default();
     for query in questions {
         let answer = match &query {
+            Query::Stat(path) if path.ends_with("cdrom") => Answer::Kind(FileKind::Cdrom),
             Query::Stat(_) => Answer::Kind(FileKind::File),
             Query::Program(name) => Answer::Path(Some(format!("/usr/bin/{name}").into())),
+            Query::Secret(_) => Answer::Sealed {
+                data: "9eao5F8qtkGt+seB1HYivWIxbtwUu6MQtg1zpj/oDtUsPr1q8wBYM91uEHCn6j/1".to_owned(),
+                iv: "AAECAwQFBgcICQoLDA0ODw==".to_owned(),
+            },
             Query::RenderNode => Answer::Path(Some("/dev/dri/foo".into())),
             Query::SwtpmVersions => Answer::Words(match args.flag_values("swtpm").last() {
                 Some(list) => list.split(',').map(str::to_owned).collect(),

@@ -12,6 +12,8 @@ pub enum Query {
     Stat(PathBuf),
     /// Where is a program?
     Program(String),
+    /// The value of a secret, by `uuid:UUID` or `usage:USE`, encrypted with the key of the run.
+    Secret(String),
     /// A render node of a graphics card.
     RenderNode,
     /// Which TPM versions can the software TPM do (`1.2`, `2.0`)?
@@ -33,6 +35,8 @@ pub enum FileKind {
     Directory,
     /// A block device.
     Block,
+    /// A block device that is a CD-ROM drive.
+    Cdrom,
     /// A character device.
     Character,
     /// A socket, pipe or anything else.
@@ -46,6 +50,13 @@ pub enum Answer {
     Kind(FileKind),
     /// To questions for a path: it, if there is one.
     Path(Option<PathBuf>),
+    /// To [`Query::Secret`].
+    Sealed {
+        /// What is encrypted, in base 64.
+        data: String,
+        /// The initialisation vector, in base 64.
+        iv: String,
+    },
     /// To questions for a list.
     Words(Vec<String>),
     /// To [`Query::FreePort`].
@@ -76,6 +87,11 @@ impl Facts {
         }
     }
 
+    /// Whether a path is known to be a CD-ROM drive of the host.
+    pub fn is_cdrom(&self, path: &str) -> bool {
+        matches!(self.get(&Query::Stat(path.into())), Ok(Answer::Kind(FileKind::Cdrom)))
+    }
+
     /// The answer to a question for a path.
     pub fn path(&self, query: &Query) -> Result<Option<&Path>> {
         match self.get(query)? {
@@ -93,6 +109,14 @@ impl Facts {
     pub fn words(&self, query: &Query) -> Result<&[String]> {
         match self.get(query)? {
             Answer::Words(words) => Ok(words),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// A secret: what is encrypted and the initialisation vector.
+    pub fn secret(&self, lookup: &str) -> Result<(&str, &str)> {
+        match self.get(&Query::Secret(lookup.to_owned()))? {
+            Answer::Sealed { data, iv } => Ok((data, iv)),
             other => Err(mismatch(other)),
         }
     }

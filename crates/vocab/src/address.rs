@@ -163,7 +163,7 @@ impl PciAddress {
     }
 
     /// Reads the attributes of an `<address type='pci'>`; without a bus or slot the address is empty.
-    fn parse(el: &Element<'_>) -> Result<Self> {
+    pub fn parse(el: &Element<'_>) -> Result<Self> {
         let bounded = |name: &str, most: u32| -> Result<u32> {
             let value = el.number_in::<u32>(name, 0)?.unwrap_or(0);
             if value > most {

@@ -466,6 +466,10 @@ impl Device for Controller {
             }
             _ => {}
         }
+        if self.pci_model() == Some(PciModel::PciRoot) && machine.numbered_roots() {
+            self.model_name.get_or_insert_with(|| "spapr-pci-host-bridge".to_owned());
+            self.target.index.get_or_insert(self.index.unwrap_or(0));
+        }
         if self.info.master_port.is_none() {
             self.info.master_port = match self.companion_function() {
                 Some(0) => Some(0),
@@ -522,6 +526,10 @@ impl Device for Controller {
 
     fn is_virtio(&self) -> bool {
         self.virtio_model().is_some()
+    }
+
+    fn spapr_vio_base(&self) -> Option<u64> {
+        (self.model.as_deref() == Some("ibmvscsi")).then_some(0x2000)
     }
 
     fn wants_usb(&self) -> bool {

@@ -1,18 +1,41 @@
 //! `<input>`: pointers and keyboards.
 
-use ostler_base::{Result, refuse, words};
-use ostler_plan::{Part, Props};
+use ostler_base::{Error, Result, refuse, words};
+use ostler_plan::{Part, Props, Resource, ResourceKind};
 use ostler_xml::{El, Element};
 
-use super::{Build, Device, Info, Kind, Slot};
+use super::{Build, Device, Info, Kind, Slot, VirtioModel, VirtioOptions};
 use crate::machine::Machine;
 use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
     /// `<input type='…'>`
-    pub InputType { Mouse = "mouse", Tablet = "tablet", Keyboard = "keyboard" }
+    pub InputType {
+        Mouse = "mouse", Tablet = "tablet", Keyboard = "keyboard", Passthrough = "passthrough",
+        Evdev = "evdev",
+    }
     /// `<input bus='…'>`
-    pub InputBus { Ps2 = "ps2", Usb = "usb", Virtio = "virtio" }
+    pub InputBus { Ps2 = "ps2", Usb = "usb", Xen = "xen", Parallels = "parallels", Virtio = "virtio", None = "none" }
+    /// `<source grab='…'>`
+    pub Grab { All = "all" }
+    /// `<source grabToggle='…'>`
+    pub GrabToggle {
+        CtrlCtrl = "ctrl-ctrl", AltAlt = "alt-alt", ShiftShift = "shift-shift", MetaMeta = "meta-meta",
+        Scrolllock = "scrolllock", CtrlScrolllock = "ctrl-scrolllock",
+    }
+}
+
+/// `<source>`: a device of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputSource {
+    /// `evdev` or `dev`
+    pub path: String,
+    /// `grab`
+    pub grab: Option<Grab>,
+    /// `grabToggle`
+    pub toggle: Option<GrabToggle>,
+    /// `repeat`
+    pub repeat: Option<ostler_base::OnOff>,
 }
 
 /// A pointer or keyboard.
@@ -22,14 +45,54 @@ pub struct Input {
     pub kind: InputType,
     /// `bus`; PS/2 for mice and keyboards of x86, USB otherwise.
     pub bus: Option<InputBus>,
+    /// `model`
+    pub model: Option<VirtioModel>,
+    /// `<source>`
+    pub source: Option<InputSource>,
+    /// Options of virtio devices.
+    pub virtio: VirtioOptions,
     info: Info,
+}
+
+impl Input {
+    fn of(kind: InputType, bus: Option<InputBus>) -> Self {
+        let virtio = VirtioOptions::default();
+        Input { kind, bus, model: None, source: None, virtio, info: Info::default() }
+    }
 }
 
 impl Kind for Input {
     const ELEMENT: &'static str = "input";
 
     fn parse(el: &Element<'_>) -> Result<Self> {
-        Ok(Input { kind: el.require_word("type")?, bus: el.word("bus")?, info: Info::default() })
+        let kind: InputType = el.require_word("type")?;
+        let attribute = match kind {
+            InputType::Evdev => Some("dev"),
+            InputType::Passthrough => Some("evdev"),
+            _ => None,
+        };
+        let source = match attribute {
+            Some(attribute) => {
+                let missing = || Error::xml(format!("missing {attribute} path for input device passthrough"));
+                let source = el.child("source").ok_or_else(missing)?;
+                Some(InputSource {
+                    path: source.attr(attribute).ok_or_else(missing)?.to_owned(),
+                    grab: source.word("grab")?,
+                    toggle: source.word("grabToggle")?,
+                    repeat: source.on_off("repeat")?,
+                })
+            }
+            None => None,
+        };
+        let virtio = VirtioOptions::parse(el.child("driver"))?;
+        Ok(Input {
+            kind,
+            bus: el.word("bus")?,
+            model: el.word("model")?,
+            source,
+            virtio,
+            info: Info::default(),
+        })
     }
 
     fn implied(devices: &super::Devices, _head: &Head, machine: &dyn Machine) -> Vec<Self> {
@@ -37,7 +100,7 @@ impl Kind for Input {
         let missing = |kind: &InputType| {
             !named.iter().any(|i| i.kind == *kind && matches!(i.bus, None | Some(InputBus::Ps2)))
         };
-        let builtin = |kind| Input { kind, bus: Some(InputBus::Ps2), info: Info::default() };
+        let builtin = |kind| Input::of(kind, Some(InputBus::Ps2));
         let kinds = if machine.builtin_ps2() { &[InputType::Mouse, InputType::Keyboard][..] } else { &[] };
         kinds.iter().copied().filter(missing).map(builtin).collect()
     }
@@ -53,12 +116,29 @@ impl Device for Input {
     }
 
     fn format(&self, _mode: &WriteMode) -> El {
-        El::new("input").attr("type", self.kind).attr_opt("bus", self.bus)
+        let bus = self.bus.filter(|_| self.kind != InputType::Evdev);
+        let mut el =
+            El::new("input").attr("type", self.kind).attr_opt("bus", bus).attr_opt("model", self.model);
+        self.virtio.push(&mut el);
+        el.extend(self.source.as_ref().map(|source| {
+            let attribute = if self.kind == InputType::Evdev { "dev" } else { "evdev" };
+            El::new("source")
+                .attr(attribute, &source.path)
+                .attr_opt("grab", source.grab)
+                .attr_opt("grabToggle", source.toggle)
+                .attr_opt("repeat", source.repeat)
+        }));
+        el
     }
 
     fn complete(&mut self, head: &Head, _setting: &Setting<'_>) -> Result<()> {
-        let ps2 = self.kind != InputType::Tablet && head.os.arch.is_some_and(ostler_base::Arch::is_x86);
-        self.bus.get_or_insert(if ps2 { InputBus::Ps2 } else { InputBus::Usb });
+        let x86 = head.os.arch.is_some_and(ostler_base::Arch::is_x86);
+        self.bus.get_or_insert(match self.kind {
+            InputType::Evdev => InputBus::None,
+            InputType::Passthrough => InputBus::Virtio,
+            InputType::Mouse | InputType::Keyboard if x86 => InputBus::Ps2,
+            _ => InputBus::Usb,
+        });
         Ok(())
     }
 
@@ -66,11 +146,22 @@ impl Device for Input {
         if self.bus == Some(InputBus::Ps2) && self.kind == InputType::Tablet {
             refuse!(internal, "ps2 bus does not support {} input device", self.kind);
         }
-        Ok(())
+        self.virtio.refuse_unless(self.bus == Some(InputBus::Virtio))
     }
 
     fn slot(&self, _draft: &Draft) -> Slot {
-        if self.bus == Some(InputBus::Virtio) { Slot::Pcie } else { Slot::None }
+        match self.bus {
+            Some(InputBus::Virtio) => self.model.unwrap_or(VirtioModel::Plain).slot(),
+            _ => Slot::None,
+        }
+    }
+
+    fn is_virtio(&self) -> bool {
+        self.bus == Some(InputBus::Virtio)
+    }
+
+    fn wants_usb(&self) -> bool {
+        self.bus == Some(InputBus::Usb)
     }
 
     fn alias(&self, nth: usize, _head: &Head) -> String {
@@ -78,18 +169,38 @@ impl Device for Input {
     }
 
     fn parts(&self, build: &mut Build<'_>) -> Result<()> {
+        if let (InputType::Evdev, Some(source)) = (self.kind, &self.source) {
+            let mut props = Props::new()
+                .with("qom-type", "input-linux")
+                .with("id", self.info.alias())
+                .with("evdev", source.path.as_str());
+            props.set_opt("repeat", source.repeat.map(ostler_base::OnOff::is_true));
+            props.set_opt("grab_all", source.grab.map(|_| true));
+            props.set_opt("grab-toggle", source.toggle.map(|keys| keys.to_string()));
+            build.parts.push(Part::Object(props));
+            return Ok(());
+        }
+        let virtio = |base: &str| self.model.unwrap_or(VirtioModel::Plain).driver(base, &self.info);
         let driver = match (self.bus, self.kind) {
-            (Some(InputBus::Usb), InputType::Mouse) => "usb-mouse",
-            (Some(InputBus::Usb), InputType::Tablet) => "usb-tablet",
-            (Some(InputBus::Usb), InputType::Keyboard) => "usb-kbd",
-            (Some(InputBus::Virtio), InputType::Mouse) => "virtio-mouse-pci",
-            (Some(InputBus::Virtio), InputType::Tablet) => "virtio-tablet-pci",
-            (Some(InputBus::Virtio), InputType::Keyboard) => "virtio-keyboard-pci",
-            (Some(InputBus::Ps2) | None, _) => return Ok(()),
+            (Some(InputBus::Usb), InputType::Mouse) => "usb-mouse".to_owned(),
+            (Some(InputBus::Usb), InputType::Tablet) => "usb-tablet".to_owned(),
+            (Some(InputBus::Usb), InputType::Keyboard) => "usb-kbd".to_owned(),
+            (Some(InputBus::Virtio), InputType::Mouse) => virtio("virtio-mouse")?,
+            (Some(InputBus::Virtio), InputType::Tablet) => virtio("virtio-tablet")?,
+            (Some(InputBus::Virtio), InputType::Keyboard) => virtio("virtio-keyboard")?,
+            (Some(InputBus::Virtio), InputType::Passthrough) => virtio("virtio-input-host")?,
+            _ => return Ok(()),
         };
-        let mut props = Props::new().with("driver", driver).with("id", self.info.alias());
+        let mut props = Props::new().with("driver", driver);
+        self.virtio.props(&mut props);
+        props.set("id", self.info.alias());
+        props.set_opt("evdev", self.source.as_ref().map(|source| source.path.as_str()));
         self.info.bus_props(build, &mut props)?;
         build.parts.push(Part::Device(props));
         Ok(())
+    }
+
+    fn resources(&self, out: &mut Vec<Resource>) {
+        out.extend(self.source.iter().map(|s| Resource::new(&s.path, ResourceKind::Device).writable()));
     }
 }

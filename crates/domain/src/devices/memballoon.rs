@@ -4,7 +4,7 @@ use ostler_base::{OnOff, Result, words};
 use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
-use super::{Build, Device, Info, Kind, Slot};
+use super::{Build, Device, Info, Kind, Slot, VirtioModel, VirtioOptions};
 use crate::machine::Machine;
 use crate::{Draft, Head, WriteMode};
 
@@ -27,6 +27,8 @@ pub struct Memballoon {
     pub free_page_reporting: Option<OnOff>,
     /// `<stats period=…>`, seconds.
     pub stats_period: Option<u32>,
+    /// Options of virtio devices.
+    pub virtio: VirtioOptions,
     info: Info,
 }
 
@@ -44,6 +46,7 @@ impl Kind for Memballoon {
                 .transpose()?
                 .flatten()
                 .filter(|period| *period != 0),
+            virtio: VirtioOptions::parse(el.child("driver"))?,
             info: Info::default(),
         })
     }
@@ -55,6 +58,7 @@ impl Kind for Memballoon {
             autodeflate: None,
             free_page_reporting: None,
             stats_period: None,
+            virtio: VirtioOptions::default(),
             info: Info::default(),
         };
         if named.is_empty() { vec![virtio] } else { Vec::new() }
@@ -76,6 +80,7 @@ impl Device for Memballoon {
             .attr_opt("autodeflate", self.autodeflate)
             .attr_opt("freePageReporting", self.free_page_reporting);
         el.extend(self.stats_period.map(|period| El::new("stats").attr("period", period)));
+        self.virtio.push(&mut el);
         el
     }
 
@@ -87,18 +92,24 @@ impl Device for Memballoon {
         }
     }
 
+    fn is_virtio(&self) -> bool {
+        !matches!(self.model, BalloonModel::Xen | BalloonModel::None)
+    }
+
     fn alias(&self, nth: usize, _head: &Head) -> String {
         format!("balloon{nth}")
     }
 
     fn parts(&self, build: &mut Build<'_>) -> Result<()> {
-        let driver = match self.model {
+        let model = match self.model {
             BalloonModel::None | BalloonModel::Xen => return Ok(()),
-            BalloonModel::Virtio => "virtio-balloon-pci",
-            BalloonModel::Transitional => "virtio-balloon-pci-transitional",
-            BalloonModel::NonTransitional => "virtio-balloon-pci-non-transitional",
+            BalloonModel::Virtio => VirtioModel::Plain,
+            BalloonModel::Transitional => VirtioModel::Transitional,
+            BalloonModel::NonTransitional => VirtioModel::NonTransitional,
         };
-        let mut props = Props::new().with("driver", driver).with("id", self.info.alias());
+        let mut props = Props::new().with("driver", model.driver("virtio-balloon", &self.info)?);
+        self.virtio.props(&mut props);
+        props.set("id", self.info.alias());
         self.info.bus_props(build, &mut props)?;
         props.set_opt("deflate-on-oom", self.autodeflate.map(OnOff::is_true));
         props.set_opt("free-page-reporting", self.free_page_reporting.map(OnOff::is_true));

@@ -70,6 +70,11 @@ pub trait Device: Debug {
         false
     }
 
+    /// The first register that such a device has on the virtual bus of POWER, if it sits there.
+    fn spapr_vio_base(&self) -> Option<u64> {
+        None
+    }
+
     /// Whether it is plugged into a USB port.
     fn wants_usb(&self) -> bool {
         false
@@ -142,6 +147,20 @@ pub struct Build<'a> {
 }
 
 impl Build<'_> {
+    /// Adds a secret, encrypted with the key of the run.
+    pub fn add_secret(&mut self, id: &str, lookup: &str) -> Result<()> {
+        let (data, iv) = self.facts.secret(lookup)?;
+        let secret = ostler_plan::Props::new()
+            .with("qom-type", "secret")
+            .with("id", id)
+            .with("data", data)
+            .with("keyid", "masterKey0")
+            .with("iv", iv)
+            .with("format", "base64");
+        self.parts.push(Part::Object(secret));
+        Ok(())
+    }
+
     /// Passes a descriptor as a member of a set of its own; the path under which QEMU finds it.
     pub fn add_fd(
         &mut self,

@@ -169,6 +169,10 @@ impl Device for Serial {
         if self.target == Some(SerialTarget::Pci) { Slot::Pci } else { Slot::None }
     }
 
+    fn spapr_vio_base(&self) -> Option<u64> {
+        (self.target == Some(SerialTarget::SpaprVio)).then_some(0x3000_0000)
+    }
+
     fn wants_usb(&self) -> bool {
         self.target == Some(SerialTarget::Usb)
     }

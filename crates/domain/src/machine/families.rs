@@ -334,6 +334,10 @@ impl Machine for Virt {
 struct Pseries;
 
 impl Machine for Pseries {
+    fn numbered_roots(&self) -> bool {
+        true
+    }
+
     fn default_video(&self) -> VideoType {
         VideoType::Vga
     }

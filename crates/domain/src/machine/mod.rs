@@ -79,6 +79,11 @@ pub trait Machine: Sync {
         first_of(setting, &[(Flag::Lsi, "lsilogic")]).unwrap_or("virtio-scsi")
     }
 
+    /// Whether PCI roots are devices with numbers, of which there can be several.
+    fn numbered_roots(&self) -> bool {
+        false
+    }
+
     /// The device whose properties are those of the PCI root.
     fn host_bridge(&self) -> Option<&'static str> {
         None

@@ -33,6 +33,7 @@ const PASSES: &[Pass] = &[
     controllers::drive_addresses,
     places::virtio_serial,
     places::virtio,
+    places::spapr_vio,
     pci::addresses,
     places::usb,
     boot::order,

@@ -72,6 +72,28 @@ fn ccw_turn(turn: u8) -> u8 {
     known.unwrap_or(u8::MAX)
 }
 
+/// Registers of devices on the virtual bus of POWER: each kind counts from a base of its own.
+pub(super) fn spapr_vio(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
+    let taken = |draft: &Draft| -> BTreeSet<u64> {
+        let reg = |d: &dyn Device| match d.info().address {
+            Some(Address::SpaprVio(reg)) => reg,
+            _ => None,
+        };
+        draft.devices.iter().filter_map(reg).collect()
+    };
+    let mut used = taken(draft);
+    for device in draft.devices.iter_mut() {
+        let Some(base) = device.spapr_vio_base() else { continue };
+        let open = matches!(device.info().address, None | Some(Address::SpaprVio(None)));
+        if open {
+            let free = (0..).map(|nth: u64| base + nth * 0x1000).find(|reg| !used.contains(reg));
+            used.extend(free);
+            device.info_mut().address = Some(Address::SpaprVio(free));
+        }
+    }
+    Ok(())
+}
+
 /// Ports of virtio serial controllers for channels, and the controllers that they need.
 pub(super) fn virtio_serial(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     let mut taken: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
