@@ -19,7 +19,6 @@ corpus: build
 
 test: needs tidy build
 	$(CARGO) test --quiet --workspace
-	$(CARGO) xtask corpus
 
 demo:
 	@packaging/demo.sh
