@@ -10,6 +10,7 @@ use ostler_host::node::Node;
 use tokio::sync::watch;
 
 use crate::callbacks::Numbers;
+use crate::capabilities::Known;
 use crate::config::Config;
 use crate::emulator::Emulator;
 use crate::layout::Layout;
@@ -28,6 +29,8 @@ pub struct Daemon {
     pub engine: Arc<Engine>,
     /// The host.
     pub node: Node,
+    /// What is known of what it can do.
+    pub known: Known,
     /// The numbers of event registrations.
     pub numbers: Numbers,
     /// Clients that want events.
@@ -45,6 +48,7 @@ impl Daemon {
             emulator: Emulator::default(),
             engine: Arc::new(engine),
             node: Node::default(),
+            known: Known::default(),
             numbers: Numbers::default(),
             listeners: Mutex::default(),
             clients: watch::Sender::new(0),

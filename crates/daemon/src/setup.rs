@@ -141,7 +141,7 @@ fn launcher() -> PathBuf {
 }
 
 /// The version of the CPUs' microcode; 0 where the kernel shows none.
-fn microcode() -> u32 {
+pub(crate) fn microcode() -> u32 {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with("microcode"));
     let number = line.and_then(|line| line.split(':').nth(1)).and_then(|text| text.trim().strip_prefix("0x"));

@@ -187,3 +187,33 @@ fn bad_configuration_is_refused_with_its_place() {
     assert!(error.contains(&place), "{error}");
     fs::remove_dir_all(root).unwrap();
 }
+
+#[test]
+fn virsh_asks_what_can_be_had() {
+    if !has_virsh() {
+        return;
+    }
+    let instance = Instance::start("capabilities", "host_uuid = \"00112233-4455-6677-8899-aabbccddeeff\"\n");
+    let text = instance.out("capabilities");
+    assert!(text.contains("<uuid>00112233-4455-6677-8899-aabbccddeeff</uuid>"), "{text}");
+    assert!(text.contains("<model>dac</model>"), "{text}");
+    assert!(instance.out("freecell --all").contains("Total:"));
+    assert!(instance.out("freepages --cellno 0 --pagesize 4").contains("4KiB"));
+    assert!(
+        instance.out("node-memory-tune").contains("shm_pages_to_scan")
+            || !Path::new("/sys/kernel/mm/ksm").exists()
+    );
+    assert!(instance.out("cpu-models x86_64").contains("Skylake-Server-v5"));
+    let error = instance.error("libvirt-sock", "domcapabilities --virttype foo");
+    assert!(error.contains("invalid argument: unknown virttype: foo"), "{error}");
+    let error = instance.error("libvirt-sock", "domcapabilities --arch foo");
+    assert!(error.contains("invalid argument: unknown architecture: foo"), "{error}");
+    if !text.contains("<arch name='x86_64'>") {
+        eprintln!("SKIPPED: no emulator here");
+        return;
+    }
+    let q35 = instance.out("domcapabilities --arch x86_64 --virttype qemu --machine q35");
+    assert!(q35.contains("<machine>pc-q35-"), "{q35}");
+    let error = instance.error("libvirt-sock", "domcapabilities --arch x86_64 --machine foo");
+    assert!(error.contains("invalid argument: the machine 'foo' is not supported by emulator '"), "{error}");
+}

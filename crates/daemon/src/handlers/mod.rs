@@ -3,6 +3,7 @@
 //! Owns: the table by number. Never: more than a few lines for a procedure; the work is elsewhere.
 
 mod admin;
+mod capabilities;
 mod connect;
 mod domain;
 mod events;
@@ -14,6 +15,7 @@ use ostler_rpc::table::Program;
 use crate::dispatch::{Entry, Table, table};
 
 static REMOTE: Table = table(&[
+    capabilities::HANDLERS,
     connect::HANDLERS,
     events::HANDLERS,
     node::HANDLERS,

@@ -5,10 +5,13 @@
 use std::sync::Arc;
 
 use ostler_base::{Code, Error, IdSet, Origin, Result};
-use ostler_host::node::MemoryStats;
+use ostler_host::node::{MemoryStats, page_size};
 use ostler_rpc::programs::remote as wire;
-use ostler_rpc::programs::remote::limits::{NODE_CPU_STATS_MAX, NODE_MAX_CELLS, NODE_MEMORY_STATS_MAX};
+use ostler_rpc::programs::remote::limits::{
+    NODE_CPU_STATS_MAX, NODE_MAX_CELLS, NODE_MEMORY_PARAMETERS_MAX, NODE_MEMORY_STATS_MAX,
+};
 use ostler_rpc::programs::remote::procedures as call;
+use ostler_rpc::programs::{TypedParam, TypedValue};
 use ostler_rpc::xdr::{Chars, FixedChars, List, Opaque};
 
 use super::only_flags;
@@ -23,6 +26,8 @@ handlers! {
     answer call::NodeGetMemoryStats;
     answer call::NodeGetFreeMemory;
     answer call::NodeGetCellsFreeMemory;
+    answer call::NodeGetFreePages;
+    answer call::NodeGetMemoryParameters;
     answer call::NodeGetCpuMap;
     answer call::NodeGetSecurityModel;
 }
@@ -207,6 +212,107 @@ impl Answer<call::NodeGetCellsFreeMemory> for Daemon {
         let free = |cell| self.cell(cell).map_or(0, |memory| memory.free.saturating_mul(1024));
         let cells = (start..=last).take(most).map(free).collect();
         Ok(wire::NodeGetCellsFreeMemoryRet { cells: List(cells) })
+    }
+}
+
+impl Daemon {
+    /// Pages of a size in KiB that nobody uses, of a cell or of the whole host.
+    fn free_pages(&self, cell: i32, size: u32) -> Result<u64> {
+        let ordinary = page_size() / 1024;
+        let number = u32::try_from(cell).ok();
+        let free = if u64::from(size) == ordinary {
+            let free = match number {
+                Some(number) => self.cell(number)?.free,
+                None => self.memory()?.1,
+            };
+            Some(free / ordinary)
+        } else {
+            self.known.sysfs.free_pages(number, size.into())
+        };
+        free.filter(|_| cell >= ALL).ok_or_else(|| {
+            let whose = number.map_or_else(String::new, |number| format!(" on node {number}"));
+            Error::operation_failed(format!("page size {size} is not available{whose}"))
+                .from_origin(Origin::None)
+        })
+    }
+}
+
+impl Answer<call::NodeGetFreePages> for Daemon {
+    type On = Host;
+
+    fn answer(
+        &self,
+        _: &Arc<Session>,
+        _on: Allowed<Host>,
+        args: wire::NodeGetFreePagesArgs,
+    ) -> Result<wire::NodeGetFreePagesRet> {
+        let sizes = args.pages.0;
+        let wrong = |what: &str| {
+            let text = format!("{what} in virNodeGetFreePages must not be zero");
+            Err(invalid(text).from_origin(Origin::Domain))
+        };
+        let count = usize::try_from(args.cell_count).unwrap_or(usize::MAX);
+        if sizes.len().saturating_mul(count) > NODE_MAX_CELLS {
+            let text = "the result won't fit into REMOTE_NODE_MAX_CELLS";
+            return Err(Error::internal(text).from_origin(Origin::Rpc));
+        }
+        if sizes.is_empty() {
+            return wrong("npages");
+        }
+        if count == 0 {
+            return wrong("cellCount");
+        }
+        only_flags(args.flags, 0, "qemuNodeGetFreePages", Origin::Qemu)?;
+        let last = i32::try_from(self.last_cell()).unwrap_or(i32::MAX);
+        if args.start_cell > last {
+            let text = format!("start cell {} out of range (0-{last})", args.start_cell);
+            return Err(Error::internal(text).from_origin(Origin::None));
+        }
+        let cells = (args.start_cell..=last).take(count);
+        let counts = cells.flat_map(|cell| sizes.iter().map(move |size| self.free_pages(cell, *size)));
+        Ok(wire::NodeGetFreePagesRet { counts: List(counts.collect::<Result<_>>()?) })
+    }
+}
+
+/// How equal pages are merged: the name of a parameter, its file, and whether it has 64 bits.
+const MERGING: &[(&str, &str, bool)] = &[
+    ("shm_pages_to_scan", "pages_to_scan", false),
+    ("shm_sleep_millisecs", "sleep_millisecs", false),
+    ("shm_pages_shared", "pages_shared", true),
+    ("shm_pages_sharing", "pages_sharing", true),
+    ("shm_pages_unshared", "pages_unshared", true),
+    ("shm_pages_volatile", "pages_volatile", true),
+    ("shm_full_scans", "full_scans", true),
+    ("shm_merge_across_nodes", "merge_across_nodes", false),
+];
+
+/// The flag of a client that understands texts as parameters.
+const TEXTS: u32 = 4;
+
+impl Answer<call::NodeGetMemoryParameters> for Daemon {
+    type On = Host;
+
+    fn answer(
+        &self,
+        _: &Arc<Session>,
+        _on: Allowed<Host>,
+        args: wire::NodeGetMemoryParametersArgs,
+    ) -> Result<wire::NodeGetMemoryParametersRet> {
+        let room = check_room(args.nparams, NODE_MEMORY_PARAMETERS_MAX)?;
+        only_flags(args.flags, TEXTS, "virHostMemGetParameters", Origin::None)?;
+        if room == 0 {
+            return Ok(wire::NodeGetMemoryParametersRet {
+                params: List::default(),
+                nparams: count(MERGING.len()),
+            });
+        }
+        let value = |file: &str, wide: bool| {
+            let value = self.known.sysfs.number(&format!("kernel/mm/ksm/{file}"))?;
+            if wide { Some(TypedValue::Ullong(value)) } else { Some(u32::try_from(value).ok()?.into()) }
+        };
+        let all = MERGING.iter().take(room);
+        let params = all.filter_map(|(name, file, wide)| Some(TypedParam::new(*name, value(file, *wide)?)));
+        Ok(wire::NodeGetMemoryParametersRet { params: params.collect(), nparams: 0 })
     }
 }
 
