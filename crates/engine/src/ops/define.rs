@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ostler_base::{Error, Result, refuse};
+use ostler_base::{Arch, Error, Result, refuse};
 use ostler_caps::emulator::Emulator;
 use ostler_domain::{Domain, Draft, Outline, ReadMode, WriteMode};
 
@@ -37,6 +37,9 @@ impl Engine {
     /// Reads and completes a definition that a client sent.
     pub(crate) async fn read(&self, xml: &str, strictness: Strictness) -> Result<Domain> {
         let emulator = self.emulator_for(xml).await?;
+        if emulator.is_none() {
+            return Err(no_emulator(&Outline::read(xml)?, self.host().arch));
+        }
         let mode = ReadMode { live: false, strict: strictness == Strictness::Strict, abi_update: true };
         Draft::parse(xml, &mode)?.complete(&self.setting(emulator.as_deref()))
     }
@@ -106,5 +109,20 @@ impl Engine {
         }
         self.tell(&view, What::Lifecycle(Lifecycle::Undefined(Undefined::Removed)));
         Ok(())
+    }
+}
+
+/// Why a definition cannot be completed: there is nothing to run it.
+fn no_emulator(outline: &Outline, host: Arch) -> Error {
+    match &outline.emulator {
+        Some(path) => Error::system(format!("Cannot check QEMU binary {path}: No such file or directory"))
+            .with_suffix(&format!(" (guest '{}')", outline.name)),
+        None => {
+            let arch = outline.arch.unwrap_or(host);
+            let detail = format!("could not find capabilities for arch={arch}");
+            let program = format!("qemu-system-{}", arch.qemu_name());
+            let remedy = format!(" (guest '{}': there is no {program} in PATH; install it)", outline.name);
+            Error::invalid_arg(detail).with_suffix(&remedy)
+        }
     }
 }
