@@ -1,14 +1,20 @@
 //! The CPU of a guest that is about to start.
 
-use ostler_base::{Arch, Error, Result, Word};
+use ostler_base::{Arch, Error, Result, Word, refuse};
 
-use super::definition::{Check, Cpu, Fallback, Mode, Policy};
+use super::definition::{AddressMode, CacheMode, Check, Cpu, Fallback, Mode, Policy};
 use super::host_model::{HostModel, is_for_guests};
 use super::{
     check_forbidden, checks_against_host, compare, compare_unusable, convert_legacy, feature_from_qemu,
-    feature_to_qemu, translate, update,
+    feature_to_qemu, translate, update, validate_features,
 };
 use crate::emulator::{CpuDefinition, CpuModelInfo, Usable};
+
+/// The one level of cache that can be emulated.
+const EMULATED_LEVEL: u32 = 3;
+
+/// Features that QEMU has no more: there is nothing to switch off.
+const GONE: [&str; 2] = ["pconfig", "cvt16"];
 
 /// Why a guest starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +34,50 @@ pub struct Offer<'a> {
     pub models: Option<&'a [CpuDefinition]>,
     /// What it says of model `host`.
     pub expansion: Option<&'a CpuModelInfo>,
+}
+
+/// Refuses what no emulator can give a guest of an architecture, before any is asked.
+pub fn validate(arch: Arch, cpu: &Cpu) -> Result<()> {
+    validate_features(arch, cpu)?;
+    if let Some(cache) = cpu.cache {
+        if !arch.is_x86() {
+            refuse!(unsupported, "CPU cache specification is not supported for '{arch}' architecture");
+        }
+        let mode = cache.mode;
+        match mode {
+            CacheMode::Emulate if cache.level != Some(EMULATED_LEVEL) => {
+                refuse!(
+                    unsupported,
+                    "CPU cache mode '{mode}' can only be used with level='{EMULATED_LEVEL}'"
+                );
+            }
+            CacheMode::Passthrough if !cpu.is_passthrough() => refuse!(
+                unsupported,
+                "CPU cache mode '{mode}' can only be used with '{}' / '{}' CPUs",
+                Mode::HostPassthrough,
+                Mode::Maximum
+            ),
+            CacheMode::Passthrough | CacheMode::Disable if cache.level.is_some() => {
+                refuse!(unsupported, "unsupported CPU cache level for mode '{mode}'");
+            }
+            _ => {}
+        }
+    }
+    let Some(address) = cpu.max_phys_addr else { return Ok(()) };
+    if !arch.is_x86() {
+        refuse!(
+            unsupported,
+            "CPU maximum physical address bits specification is not supported for '{arch}' architecture"
+        );
+    }
+    if address.mode == AddressMode::Passthrough && address.bits.is_some() {
+        refuse!(
+            unsupported,
+            "CPU maximum physical address bits number specification cannot be used with mode='{}'",
+            address.mode
+        );
+    }
+    Ok(())
 }
 
 /// Turns the CPU of a definition into the one that the command line says: checks it against the
@@ -58,25 +108,36 @@ pub fn update_guest(arch: Arch, cpu: &mut Cpu, offer: Offer<'_>, start: Start) -
         translate(arch, cpu, offer.models)?;
         cpu.fallback = Fallback::Forbid;
     }
-    cpu.features.retain(|feature| is_for_guests(arch, &feature.name));
+    cpu.features.retain(|feature| {
+        let off = matches!(feature.policy, Some(Policy::Disable | Policy::Forbid));
+        is_for_guests(arch, &feature.name) && !(arch.is_x86() && off && GONE.contains(&feature.name.as_str()))
+    });
     toggle_deprecated(arch, cpu, offer.expansion)
 }
 
 /// Refuses a CPU that cannot be had here.
 fn check_partial(arch: Arch, cpu: &Cpu, offer: Offer<'_>) -> Result<()> {
-    let host = offer.host_model.map(|host| &host.full);
+    let host = offer.host_model;
     let name = cpu.model.as_deref().unwrap_or_default();
     let model = offer
         .models
         .and_then(|models| models.iter().find(|m| m.name == name))
         .filter(|m| m.usable != Usable::Unknown);
+    if model.is_some_and(|model| model.usable == Usable::Yes) && only_takes_away(cpu) {
+        return Ok(());
+    }
     let verdict = match (model, host) {
         (Some(model), Some(host)) if !checks_against_host(arch, cpu)? => {
-            compare_unusable(arch, host, cpu, &blockers(arch, model))?
+            compare_unusable(arch, &host.reported, cpu, &blockers(arch, model))?
         }
-        _ => compare(arch, host, cpu)?,
+        _ => compare(arch, host.map(|host| &host.full), cpu)?,
     };
     verdict.required().map(|_| ())
+}
+
+/// Whether a definition has nothing that its model has not.
+fn only_takes_away(cpu: &Cpu) -> bool {
+    cpu.features.iter().all(|feature| feature.policy == Some(Policy::Disable))
 }
 
 /// What keeps a model from running, by the map's names.
@@ -181,6 +242,11 @@ mod tests {
             updated("<cpu><model>Skylake-Server</model></cpu>", Start::New).unwrap(),
             "Skylake-Server mpx=disable"
         );
+        assert_eq!(
+            updated("<cpu><model>Haswell</model><feature name='cmt'/><feature name='pconfig' policy='disable'/></cpu>", Start::New)
+                .unwrap(),
+            "Haswell"
+        );
     }
 
     #[test]
@@ -200,6 +266,49 @@ mod tests {
             check("<model>Haswell</model><feature name='vmx' policy='forbid'/>").unwrap_err(),
             "Host CPU provides forbidden feature 'vmx'"
         );
+    }
+
+    #[test]
+    fn validation() {
+        let check = |arch, mode: &str, inner: &str| {
+            let cpu = Cpu::parse_document(&format!("<cpu mode='{mode}'>{inner}</cpu>")).unwrap();
+            validate(arch, &cpu).map_err(|e| e.detail().to_owned())
+        };
+        let x86 = |mode, inner| check(Arch::X86_64, mode, inner);
+        for (mode, good) in [
+            ("host-model", "<cache mode='emulate' level='3'/><maxphysaddr mode='emulate' bits='42'/>"),
+            ("maximum", "<cache mode='passthrough'/><maxphysaddr mode='passthrough' limit='42'/>"),
+            ("host-model", "<cache mode='disable'/>"),
+        ] {
+            assert_eq!(x86(mode, good), Ok(()));
+        }
+        for (mode, bad, why) in [
+            (
+                "maximum",
+                "<cache mode='emulate'/>",
+                "CPU cache mode 'emulate' can only be used with level='3'",
+            ),
+            (
+                "host-model",
+                "<cache mode='passthrough'/>",
+                "CPU cache mode 'passthrough' can only be used with 'host-passthrough' / 'maximum' CPUs",
+            ),
+            (
+                "maximum",
+                "<cache mode='passthrough' level='3'/>",
+                "unsupported CPU cache level for mode 'passthrough'",
+            ),
+            (
+                "maximum",
+                "<maxphysaddr mode='passthrough' bits='42'/>",
+                "CPU maximum physical address bits number specification cannot be used with mode='passthrough'",
+            ),
+            ("maximum", "<feature name='x'/>", "unknown CPU feature: x"),
+        ] {
+            assert_eq!(x86(mode, bad).unwrap_err(), why);
+        }
+        assert!(check(Arch::S390x, "maximum", "<cache mode='disable'/>").is_err());
+        assert!(check(Arch::Ppc64, "maximum", "<maxphysaddr mode='emulate'/>").is_err());
     }
 
     #[test]

@@ -6,11 +6,20 @@
 use ostler_base::{Arch, Result};
 
 use super::definition::{AddressMode, Cpu, Fallback, MaxPhysAddr, Policy};
-use super::{migratable, properties};
+use super::{expand, migratable, properties};
 use crate::emulator::{CpuDefinition, CpuModelInfo};
 
-/// Features of a host that tell of its caches' monitoring, and no guest can have.
-const HOST_ONLY: [&str; 3] = ["cmt", "mbm_total", "mbm_local"];
+/// Features of the map that no guest can be given: QEMU has no switch for them.
+const HOST_ONLY: [&str; 8] = [
+    "cmt",
+    "mbm_total",
+    "mbm_local",
+    "osxsave",
+    "ospke",
+    "vmx-ept-uc",
+    "vmx-ept-wb",
+    "vmx-invvpid-single-context",
+];
 
 /// `host-model` in three forms, each a guest's CPU of mode `custom`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +28,8 @@ pub struct HostModel {
     pub reported: Cpu,
     /// What a guest of that mode gets: without what bars migration.
     pub migratable: Cpu,
-    /// What the host can do at all: guests are compared with it.
+    /// What the host can do at all: guests are compared with it. Where the host's own CPU is known
+    /// it is that, and names besides whatever the emulator can give.
     pub full: Cpu,
 }
 
@@ -32,7 +42,8 @@ pub struct Sources<'a> {
     pub models: Option<&'a [CpuDefinition]>,
     /// The host's own CPU as a guest's, of any model; for KVM only.
     pub host: Option<&'a Cpu>,
-    /// The same in a model that the emulator has; for KVM only.
+    /// The same in a model that the emulator has, for any accelerator: it counts where the emulator
+    /// says nothing of model `host`.
     pub host_of_models: Option<&'a Cpu>,
     /// Width of the host's physical addresses; for KVM only.
     pub phys_addr_bits: Option<u32>,
@@ -66,8 +77,13 @@ impl HostModel {
         if let Some(expansion) = sources.expansion {
             properties::fill_in(arch, &mut movable, expansion, sources.models, true)?;
         }
-        let mut full = sources.host.unwrap_or(&reported).clone();
-        for feature in reported.features.iter().filter(|f| f.policy == Some(Policy::Require)) {
+        let Some(host) = sources.host else {
+            return Ok(Some(HostModel { full: reported.clone(), migratable: movable, reported }));
+        };
+        let mut expanded = reported.clone();
+        expand(arch, &mut expanded)?;
+        let mut full = host.clone();
+        for feature in expanded.features.iter().filter(|f| f.policy == Some(Policy::Require)) {
             full.set_feature(&feature.name, Some(Policy::Require));
         }
         Ok(Some(HostModel { reported, migratable: movable, full }))

@@ -13,7 +13,7 @@
 //!
 //! Who needs what:
 //!
-//! - a domain: [`Cpu`] is its `<cpu>`; [`validate_features`] when it is defined,
+//! - a domain: [`Cpu`] is its `<cpu>`; [`guest::validate`] when it is defined,
 //!   [`guest::update_guest`] and [`guest::option`] when it starts, [`x86::update_live`] once it runs;
 //! - capabilities: [`HostModel`] for `host-model`, [`models`], [`vendor_of_model`] and
 //!   [`canonical_model`] for the list of models;

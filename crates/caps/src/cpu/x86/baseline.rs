@@ -77,3 +77,44 @@ const NO_MATCH: &str = "CPU vendors do not match";
 fn failed(words: String) -> Error {
     Error::new(Code::OperationFailed, Origin::Cpu, words)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cpu(model: &str, vendor: Option<&str>) -> Cpu {
+        let vendor = vendor.map(str::to_owned);
+        Cpu { model: Some(model.to_owned()), vendor, ..Cpu::host(ostler_base::Arch::X86_64) }
+    }
+
+    #[test]
+    fn the_older_of_two() {
+        let cpus = [cpu("Haswell", Some("Intel")), cpu("Westmere", Some("Intel"))];
+        let common = baseline(&cpus, Limits::default()).unwrap();
+        assert_eq!((common.model.as_deref(), common.fallback), (Some("Westmere"), Fallback::Allow));
+        assert_eq!(common.vendor.as_deref(), Some("Intel"));
+        let alone = baseline(&cpus[1..], Limits::default()).unwrap();
+        assert_eq!((alone.model.as_deref(), alone.fallback), (Some("Westmere"), Fallback::Forbid));
+    }
+
+    #[test]
+    fn vendors() {
+        let fails = |cpus: &[Cpu]| baseline(cpus, Limits::default()).unwrap_err().detail().to_owned();
+        assert_eq!(fails(&[cpu("486", Some("Intel")), cpu("486", Some("AMD"))]), NO_MATCH);
+        assert_eq!(
+            fails(&[cpu("486", None), cpu("Haswell", Some("AMD"))]),
+            "CPU vendor Intel of model Haswell differs from vendor AMD"
+        );
+        assert_eq!(fails(&[cpu("486", Some("VIA"))]), "Unknown CPU vendor VIA");
+        let unnamed = [cpu("Haswell", Some("Intel")), cpu("Westmere", None)];
+        assert_eq!(baseline(&unnamed, Limits::default()).unwrap().vendor, None);
+    }
+
+    #[test]
+    fn allowed_features() {
+        let features = ["lm".to_owned()];
+        let limits = Limits { features: Some(&features), ..Limits::default() };
+        let common = baseline(&[cpu("486", None)], limits);
+        assert_eq!(common.unwrap_err().detail(), "CPUs are incompatible");
+    }
+}

@@ -166,3 +166,66 @@ fn unsupported_model(name: &str) -> Error {
         format!("CPU model {name} is not supported by hypervisor"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emulator::Usable;
+
+    fn facts(model: &str, more: &[&str], less: &[&str]) -> Facts {
+        let model = Map::get().model(model).unwrap();
+        let mut features = model.features;
+        more.iter().for_each(|name| features.insert(Map::get().feature(name).unwrap()));
+        less.iter().for_each(|name| features.remove(Map::get().feature(name).unwrap()));
+        let signature = model.signatures.first().map(|p| p.lowest()).unwrap_or_default();
+        Facts { features, vendor: model.vendor, signature }
+    }
+
+    fn definition(name: &str, blockers: &[&str]) -> CpuDefinition {
+        CpuDefinition {
+            name: name.to_owned(),
+            type_name: None,
+            usable: Usable::Unknown,
+            blockers: blockers.iter().map(|b| (*b).to_owned()).collect(),
+            deprecated: false,
+        }
+    }
+
+    #[track_caller]
+    fn check(mut cpu: Cpu, facts: Facts, models: Option<&[CpuDefinition]>, expected: &str) {
+        decode(&mut cpu, facts, models, &[], false).unwrap();
+        let mark = |f: &crate::cpu::Feature| if f.policy == Some(Policy::Disable) { '-' } else { '+' };
+        let features = cpu.features.iter().map(|f| format!(" {}{}", mark(f), f.name));
+        assert_eq!(format!("{}{}", cpu.model.as_deref().unwrap(), features.collect::<String>()), expected);
+    }
+
+    #[test]
+    fn guests_get_names_that_follow_the_emulator_and_hosts_fixed_ones() {
+        let skylake = facts("Skylake-Server", &["vmx"], &[]);
+        check(Cpu::guest(), skylake, None, "Skylake-Server +vmx -mpx");
+        check(Cpu::host(ostler_base::Arch::X86_64), skylake, None, "Skylake-Server-v1 +vmx");
+    }
+
+    #[test]
+    fn hosts_have_nothing_less() {
+        let westmere = facts("Westmere", &[], &["aes"]);
+        check(Cpu::guest(), westmere, None, "Westmere -aes");
+        check(Cpu::host(ostler_base::Arch::X86_64), westmere, None, "Nehalem-v1");
+    }
+
+    #[test]
+    fn only_models_of_the_emulator_without_what_blocks_them() {
+        let models = [definition("Penryn", &["lahf-lm"]), definition("qemu64", &[])];
+        check(Cpu::guest(), facts("Penryn", &[], &["lahf_lm"]), Some(&models), "Penryn -lahf_lm");
+        let nothing = decode(&mut Cpu::guest(), facts("Penryn", &[], &[]), Some(&[]), &[], false);
+        assert_eq!(
+            nothing.unwrap_err().to_string(),
+            "internal error: Cannot find suitable CPU model for given data"
+        );
+    }
+
+    #[test]
+    fn broken_transactional_memory_is_taken_out() {
+        check(Cpu::guest(), facts("Haswell", &[], &[]), None, "Haswell-noTSX");
+    }
+}
