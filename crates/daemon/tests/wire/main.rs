@@ -2,6 +2,8 @@
 //! events asked for twice.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
+mod authority;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
