@@ -294,7 +294,7 @@ impl Receiving {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Result<Wake, Closed>> {
-        match self.link.poll(cx, read) {
+        match self.link.poll(cx, read, || false) {
             // The streams that kept this from reading have been emptied.
             Poll::Pending if !read && !self.shared.streams.full() => Poll::Ready(Ok(Wake::Nudged)),
             other => other,

@@ -22,6 +22,8 @@ use crate::table::{Procedure, Program};
 pub struct Limits {
     /// Calls that go on at the same time; further ones wait unread. At least 1.
     pub calls: usize,
+    /// Streams that are open at the same time; calls that would open another are refused.
+    pub streams: usize,
     /// The largest number that the length word of a message may hold; at most [`FRAME_MAX`].
     pub message: usize,
     /// Replies and stream data that wait to be sent before nothing more is read, in bytes.
@@ -35,11 +37,12 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Five calls, messages as large as the protocol has them, 1 MiB of replies, 16 MiB of
+    /// Five calls, 256 streams, messages as large as the protocol has them, 1 MiB of replies, 16 MiB of
     /// events, ten minutes for a message, a ping every five seconds.
     fn default() -> Self {
         Limits {
             calls: 5,
+            streams: 256,
             message: FRAME_MAX,
             unsent: 1 << 20,
             events: 16 << 20,
@@ -103,6 +106,7 @@ pub struct Connection {
     id: u64,
     about: About,
     since: SystemTime,
+    passes_fds: bool,
     pub(crate) limits: Limits,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) streams: Arc<Streams>,
@@ -111,11 +115,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(id: u64, about: About, limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(id: u64, about: About, limits: Limits, passes_fds: bool) -> Arc<Self> {
         Arc::new(Connection {
             id,
             about,
             since: SystemTime::now(),
+            passes_fds,
             limits,
             outbox: Arc::default(),
             streams: Arc::default(),
@@ -147,6 +152,11 @@ impl Connection {
     /// When it came in.
     pub fn since(&self) -> SystemTime {
         self.since
+    }
+
+    /// Whether FDs can be passed over it, either way.
+    pub fn passes_fds(&self) -> bool {
+        self.passes_fds
     }
 
     /// Sends an event. Of a closed connection it is dropped; a client with too many unread events
@@ -194,8 +204,8 @@ impl Connection {
         self.outbox.end(End::Now);
     }
 
-    /// Ends the connection when all that waits to be sent, and the answer to the call at hand,
-    /// has been sent.
+    /// Ends the connection when the calls that go on have been answered and all that waits has been
+    /// sent. Further calls are not looked at.
     pub fn close_after_sending(&self) {
         self.outbox.end(End::AfterSending);
     }

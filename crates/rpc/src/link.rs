@@ -99,8 +99,13 @@ impl Link {
     }
 
     /// Sends what can be sent, then waits: for bytes if `read`, for others to queue frames, for
-    /// the end.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Result<Wake, Closed>> {
+    /// the end, which waits while `busy`: more is to be sent.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: bool,
+        busy: impl FnOnce() -> bool,
+    ) -> Poll<Result<Wake, Closed>> {
         let had = self.outbox.weight();
         let end = self.outbox.collect(Some(cx), &mut self.out);
         match end {
@@ -109,7 +114,7 @@ impl Link {
             Some(End::AfterSending) | None => {}
         }
         let sending = self.poll_send(cx)?;
-        if sending.is_ready() && end.is_some() {
+        if sending.is_ready() && end.is_some() && !busy() {
             return Poll::Ready(Err(Closed::ByUs));
         }
         if read && self.poll_fill(cx)?.is_ready() {

@@ -38,6 +38,7 @@ pub(crate) struct Outbox {
     waiting: Mutex<Waiting>,
     /// Bytes not yet sent, including those of the connection's own task.
     weight: AtomicUsize,
+    ending: AtomicBool,
     closed: AtomicBool,
     /// Told when there is room again, and when the connection closed.
     changed: Notify,
@@ -58,12 +59,17 @@ impl Outbox {
 
     /// Queues a frame. Of a closed connection it is dropped.
     pub(crate) fn push(&self, frame: Frame) {
-        if self.is_closed() {
-            return;
-        }
-        self.weight.fetch_add(frame.weight(), Ordering::Relaxed);
+        self.push_with(frame, || ());
+    }
+
+    /// Queues a frame and does something that the connection's task must see together with it.
+    pub(crate) fn push_with(&self, frame: Frame, also: impl FnOnce()) {
         let mut waiting = self.lock();
-        waiting.frames.push_back(frame);
+        if !self.is_closed() {
+            self.weight.fetch_add(frame.weight(), Ordering::Relaxed);
+            waiting.frames.push_back(frame);
+        }
+        also();
         Self::wake(waiting);
     }
 
@@ -74,11 +80,17 @@ impl Outbox {
 
     /// Asks the connection to end; a stronger wish stays.
     pub(crate) fn end(&self, end: End) {
+        self.ending.store(true, Ordering::Release);
         let mut waiting = self.lock();
         if waiting.end.is_none_or(|earlier| earlier == End::AfterSending) {
             waiting.end = Some(end);
         }
         Self::wake(waiting);
+    }
+
+    /// Whether it was asked to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
     }
 
     /// Bytes that wait to be sent.
@@ -114,8 +126,8 @@ impl Outbox {
 
     /// The connection is gone: frames are dropped, whoever waits is told.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
         let mut waiting = self.lock();
+        self.closed.store(true, Ordering::Release);
         waiting.frames.clear();
         waiting.waker = None;
         drop(waiting);

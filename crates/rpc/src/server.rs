@@ -26,7 +26,6 @@ use crate::incoming::Arrived;
 use crate::keepalive::{self, Due, Keepalive};
 use crate::link::{Closed, Link, Wake};
 use crate::message::{Frame, Header, MessageKind, Payload, Status};
-use crate::outbox::Outbox;
 use crate::programs::keepalive::procedures::{Ping, Pong};
 use crate::service::{Call, Outcome, Reply, Serve, Service, Task};
 use crate::stream::{self, Stream, StreamEvent, Streams};
@@ -59,7 +58,7 @@ impl<S: Service> Server<S> {
         limits: Limits,
     ) -> (Arc<Connection>, JoinHandle<()>) {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let connection = Connection::new(id, about, limits);
+        let connection = Connection::new(id, about, limits, transport.passes_fds());
         let programs = self.service.programs(&connection);
         let session = Arc::new(self.service.open(&connection));
         let link = Link::new(transport, connection.outbox.clone(), limits.message);
@@ -135,7 +134,8 @@ impl<S: Service> Serving<S> {
 
     /// Waits for anything: to send, to read, time.
     fn poll(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Result<(), Closed>> {
-        match self.link.poll(cx, read) {
+        let busy = || self.calls.load(Ordering::Acquire) > 0;
+        match self.link.poll(cx, read, busy) {
             Poll::Ready(Ok(Wake::Read)) => {
                 if let Some(keepalive) = &mut self.keepalive {
                     keepalive.heard(Instant::now());
@@ -163,7 +163,7 @@ impl<S: Service> Serving<S> {
             Some(MessageKind::Stream | MessageKind::StreamHole) => connection.streams.full(),
             _ => false,
         };
-        held || connection.outbox.weight() > connection.limits.unsent
+        held || connection.outbox.is_ending() || connection.outbox.weight() > connection.limits.unsent
     }
 
     /// Handles the complete frames that are here, as far as the limits allow. Returns whether
@@ -283,9 +283,13 @@ impl<S: Service> Serving<S> {
     }
 }
 
+/// What a client is told that the protocol itself refuses something.
+fn refused(text: impl Into<String>) -> Error {
+    Error::new(Code::Rpc, Origin::Rpc, text)
+}
+
 /// What the protocol itself asks of a call.
 fn check(programs: &[&'static Program], header: &Header) -> Result<(&'static Program, &'static Row), Error> {
-    let refused = |text| Error::new(Code::Rpc, Origin::Rpc, text);
     let known = |p: &&&Program| p.number == header.program && p.version == header.version;
     let program = programs.iter().find(known).ok_or_else(|| {
         refused(format!("Cannot find program {} version {}", header.program, header.version))
@@ -327,6 +331,12 @@ fn reply(
         Payload::error(error).into_frame(header)
     };
     let framed = match result {
+        Ok(reply) if !connection.passes_fds() && reply.payload.has_fds() => {
+            failed(&refused("FDs cannot be passed over this connection"))
+        }
+        Ok(reply) if reply.stream.is_some() && connection.streams.count() >= connection.limits.streams => {
+            failed(&refused("too many streams are open"))
+        }
         Ok(Reply { payload, stream }) => {
             match payload.into_frame(call.answered(MessageKind::Reply, Status::Ok)) {
                 Ok(frame) => {
@@ -334,7 +344,7 @@ fn reply(
                         |serve: Serve| serve(Stream::open(call, &connection.outbox, &connection.streams));
                     return (frame, stream.map(open));
                 }
-                Err(why) => failed(&Error::new(Code::Rpc, Origin::Rpc, why.to_string())),
+                Err(why) => failed(&refused(why.to_string())),
             }
         }
         Err(error) => failed(&error),
@@ -360,9 +370,9 @@ impl Pending {
 
     fn send(&mut self, frame: Frame) {
         self.answered = true;
-        self.calls.fetch_sub(1, Ordering::AcqRel);
-        let outbox: &Outbox = &self.connection.outbox;
-        outbox.push(frame);
+        self.connection.outbox.push_with(frame, || {
+            self.calls.fetch_sub(1, Ordering::AcqRel);
+        });
     }
 }
 

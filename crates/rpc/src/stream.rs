@@ -90,8 +90,23 @@ impl Streams {
         }
     }
 
+    /// How many are open.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     pub(crate) fn remove(&self, key: Key) {
         self.lock().remove(&key);
+    }
+
+    /// Removes a stream, if it is this one: a client may have reused its serial. Whether it was.
+    fn remove_own(&self, key: Key, held: &Arc<AtomicUsize>) -> bool {
+        let mut streams = self.lock();
+        let own = streams.get(&key).is_some_and(|entry| Arc::ptr_eq(&entry.held, held));
+        if own {
+            streams.remove(&key);
+        }
+        own
     }
 
     /// The connection is gone: every stream hears so.
@@ -249,8 +264,7 @@ impl Stream {
 impl Drop for Stream {
     /// A stream that is dropped without a word has failed.
     fn drop(&mut self) {
-        let open = self.streams.has(key(&self.header));
-        self.streams.remove(key(&self.header));
+        let open = self.streams.remove_own(key(&self.header), &self.held);
         if !self.done && open {
             let error = Error::internal("stream was given up").from_origin(Origin::Rpc);
             self.push(MessageKind::Stream, Status::Error, Payload::error(&error));

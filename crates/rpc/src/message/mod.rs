@@ -163,6 +163,11 @@ impl Payload {
         self
     }
 
+    /// Whether FDs go with it.
+    pub fn has_fds(&self) -> bool {
+        !self.fds.is_empty()
+    }
+
     /// The content.
     pub fn content(&self) -> &[u8] {
         self.buffer.get(PREFIX..).unwrap_or_default()

@@ -7,10 +7,11 @@ use ostler_rpc::keepalive::Watch;
 use ostler_rpc::programs::remote::procedures::*;
 use ostler_rpc::programs::remote::*;
 use ostler_rpc::{Closed, Limits, SocketKind, Transport};
+use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
 
 use crate::demo::{Here, destroy, file_with, reboot, resume, shutdown, text_of, version, xml_of_length};
-use crate::raw::{Raw, header};
+use crate::raw::{Raw, frame, header};
 
 #[tokio::test]
 async fn calls_and_errors() {
@@ -206,4 +207,39 @@ async fn a_client_gives_up_a_silent_server() {
     client.watch(Watch { interval: Duration::from_millis(20), count: 2 });
     let closed = timeout(Duration::from_secs(5), client.closed()).await.unwrap();
     assert_eq!(closed, Closed::Silent);
+}
+
+#[tokio::test]
+async fn closing_waits_for_calls_and_takes_no_more() {
+    let here = Here::start(Limits::default());
+    let mut raw = Raw::connect(&here.path).await;
+    let mut args = Vec::new();
+    ostler_rpc::xdr::encode(&reboot(), &mut args).unwrap();
+    raw.send(&header(27, 0, 1, 0), &args).await;
+    // The goodbye, and calls in its tow.
+    let goodbye = frame(&header(2, 0, 2, 0), b"", None);
+    let after = frame(&header(157, 0, 3, 0), b"", None);
+    raw.0.write_all(&[goodbye, after.clone(), after].concat()).await.unwrap();
+    assert_eq!(raw.receive().await.unwrap().0.serial, 2);
+    assert!(raw.soon().await.is_none());
+    assert!(!here.demo.connections.lock().unwrap()[0].is_closed());
+    here.demo.gate_of(0).add_permits(1);
+    assert_eq!(raw.receive().await.unwrap().0.serial, 1);
+    assert!(raw.ends().await);
+    assert_eq!(here.demo.last_reason(), Some(Closed::ByUs));
+}
+
+#[tokio::test]
+async fn no_fds_where_none_can_pass() {
+    let demo = std::sync::Arc::new(crate::demo::Demo::default());
+    let server = ostler_rpc::Server::new(std::sync::Arc::new(crate::demo::Shared(demo)));
+    let (here, there) = tokio::io::duplex(1000);
+    let about = ostler_rpc::About { socket: SocketKind::Tcp, peer: None, address: None };
+    let (connection, _task) = server.serve(Transport::stream(there), about, Limits::default());
+    assert!(!connection.passes_fds());
+    let (client, _events) = ostler_rpc::Client::over(Transport::stream(here));
+    let args = DomainOpenGraphicsFdArgs { dom: reboot().dom, idx: 0, flags: 0 };
+    let error = client.call_with_fds::<DomainOpenGraphicsFd>(&args, Vec::new()).await.unwrap_err();
+    assert_eq!(error.to_string(), "FDs cannot be passed over this connection");
+    assert!(version(&client).await.is_ok());
 }

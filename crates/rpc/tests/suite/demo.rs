@@ -37,6 +37,7 @@ pub(crate) struct Demo {
     /// What uploads brought: bytes and holes in order.
     pub(crate) uploaded: Mutex<Vec<StreamEvent>>,
     pub(crate) connections: Mutex<Vec<Arc<Connection>>>,
+    gates: Mutex<Vec<Arc<Semaphore>>>,
 }
 
 pub(crate) struct Session {
@@ -169,6 +170,11 @@ impl Demo {
         }
     }
 
+    /// What the reboots of a client wait for.
+    pub(crate) fn gate_of(&self, client: usize) -> Arc<Semaphore> {
+        self.gates.lock().unwrap()[client].clone()
+    }
+
     pub(crate) fn last_reason(&self) -> Option<Closed> {
         self.gone.lock().unwrap().last().cloned()
     }
@@ -187,7 +193,9 @@ impl Service for Shared {
     fn open(&self, connection: &Arc<Connection>) -> Session {
         self.0.clients.fetch_add(1, Ordering::SeqCst);
         self.0.connections.lock().unwrap().push(connection.clone());
-        Session { connection: connection.clone(), gate: Arc::new(Semaphore::new(0)) }
+        let gate = Arc::new(Semaphore::new(0));
+        self.0.gates.lock().unwrap().push(gate.clone());
+        Session { connection: connection.clone(), gate }
     }
 
     fn call(&self, session: &Arc<Session>, call: Call<'_>) -> Outcome {

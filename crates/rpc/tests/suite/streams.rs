@@ -174,3 +174,36 @@ async fn a_client_that_dies_takes_its_streams_along() {
     };
     timeout(Duration::from_secs(5), none).await.unwrap();
 }
+
+#[tokio::test]
+async fn as_many_streams_as_are_allowed() {
+    let here = Here::start(Limits { streams: 3, ..Limits::default() });
+    let (client, _events) = here.client().await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        open.push(upload(&client).await);
+    }
+    let args = StorageVolUploadArgs { vol: volume(), offset: 0, length: 0, flags: 0 };
+    let error = client.call_with_stream::<StorageVolUpload>(&args).await.unwrap_err();
+    assert_eq!(error.to_string(), "too many streams are open");
+    open.pop().unwrap().finish().await.unwrap();
+    assert!(client.call_with_stream::<StorageVolUpload>(&args).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_serial_used_twice_is_the_later_stream_s() {
+    let here = Here::start(Limits::default());
+    let mut raw = Raw::connect(&here.path).await;
+    let mut args = Vec::new();
+    let upload = StorageVolUploadArgs { vol: volume(), offset: 0, length: 0, flags: 0 };
+    ostler_rpc::xdr::encode(&upload, &mut args).unwrap();
+    for _ in 0..2 {
+        raw.send(&header(208, 0, 5, 0), &args).await;
+        assert_eq!(raw.receive().await.unwrap().0.status, 0);
+    }
+    raw.send(&header(208, 3, 5, 2), b"abc").await;
+    raw.send(&header(208, 3, 5, 0), b"").await;
+    let (answer, _) = raw.receive().await.unwrap();
+    assert_eq!((answer.kind, answer.status), (3, 0));
+    assert_eq!(*here.demo.uploaded.lock().unwrap(), [StreamEvent::Data(b"abc".to_vec())]);
+}
