@@ -1,7 +1,8 @@
 //! Our client with the reference, where it is installed; and the reference beside our server.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use ostler_base::{Code, Origin};
 use ostler_rpc::message::Header;
@@ -10,7 +11,7 @@ use ostler_rpc::programs::remote::procedures::*;
 use ostler_rpc::programs::remote::*;
 use ostler_rpc::{Client, Events, Limits, StreamEvent};
 
-use crate::demo::{Here, among_others, pattern};
+use crate::demo::{Here, among_others, file_with, pattern};
 use crate::raw::{Raw, header};
 
 /// A private instance of the reference, which ends with this.
@@ -21,7 +22,8 @@ struct Reference {
 
 impl Drop for Reference {
     fn drop(&mut self) {
-        let _ = Command::new(&self.script).arg("stop").arg(&self.folder).status();
+        let mut stop = Command::new(&self.script);
+        let _ = stop.arg("stop").arg(&self.folder).stderr(Stdio::null()).status();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
@@ -91,6 +93,9 @@ async fn our_client_speaks_with_the_reference() {
     let args = ConnectListAllDomainsArgs { need_results: 1, flags: 0 };
     let list = client.call::<ConnectListAllDomains>(&args).await.unwrap();
     assert_eq!((list.domains.as_slice(), list.ret), (&[dom.clone()][..], 1));
+    let args = DomainFdAssociateArgs { dom: dom.clone(), name: "pair".to_owned(), flags: 0 };
+    let fds = vec![file_with("one"), file_with("two")];
+    client.call_with_fds::<DomainFdAssociate>(&args, fds).await.unwrap();
     client.call::<DomainUndefine>(&DomainUndefineArgs { dom }).await.unwrap();
     client.call::<ConnectClose>(&()).await.unwrap();
     client.closed().await;
@@ -143,6 +148,34 @@ async fn streams_and_administration_of_the_reference() {
     let mut names: Vec<_> = servers.into_iter().map(|server| server.name).collect();
     names.sort_unstable();
     assert_eq!(names, ["admin", "libvirtd"]);
+}
+
+#[tokio::test]
+async fn files_from_the_reference() {
+    let _place = among_others();
+    let Some(reference) = Reference::start("files") else { return };
+    let (client, _events) = reference.open().await;
+    let xml = "<domain type='qemu'><name>seen</name><memory>65536</memory>\
+               <os><type arch='x86_64'>hvm</type></os>\
+               <devices><graphics type='vnc'><listen type='none'/></graphics></devices></domain>";
+    let args = DomainCreateXmlArgs { xml_desc: xml.to_owned(), flags: 0 };
+    let dom = match client.call::<DomainCreateXml>(&args).await {
+        Ok(ret) => ret.dom,
+        Err(error) => {
+            eprintln!("SKIPPED: no guest can be started here: {error}");
+            return;
+        }
+    };
+    let args = DomainOpenGraphicsFdArgs { dom: dom.clone(), idx: 0, flags: 0 };
+    let ((), fds) = client.call_with_fds::<DomainOpenGraphicsFd>(&args, Vec::new()).await.unwrap();
+    let [fd] = <[_; 1]>::try_from(fds).unwrap();
+    // It is the guest's own screen that answers.
+    let mut greeting = [0; 4];
+    let mut socket = std::os::unix::net::UnixStream::from(fd);
+    socket.set_nonblocking(false).unwrap();
+    socket.read_exact(&mut greeting).unwrap();
+    assert_eq!(&greeting, b"RFB ");
+    client.call::<DomainDestroy>(&DomainDestroyArgs { dom }).await.unwrap();
 }
 
 /// Messages that the protocol itself answers, with what they carry.
