@@ -11,8 +11,8 @@ use ostler_xml::{Document, El};
 use crate::devices::Devices;
 use crate::sections::{
     clock::Clock, cpu::Cpu, features::Features, identity::Identity, iothreads::IoThreads,
-    lifecycle::Lifecycle, memory::Memory, memory_backing::MemoryBacking, os::Os, qemu_ns::Passthrough,
-    vcpu::Vcpus,
+    lifecycle::Lifecycle, memory::Memory, memory_backing::MemoryBacking, numatune::Numatune, os::Os,
+    qemu_ns::Passthrough, seclabel, seclabel::Seclabel, vcpu::Vcpus,
 };
 use crate::{Setting, passes};
 
@@ -51,6 +51,8 @@ pub struct Head {
     pub vcpus: Vcpus,
     /// Threads for disks.
     pub iothreads: IoThreads,
+    /// Which host nodes memory comes from.
+    pub numatune: Numatune,
     /// What is booted, on which machine.
     pub os: Os,
     /// Hypervisor features.
@@ -63,6 +65,8 @@ pub struct Head {
     pub lifecycle: Lifecycle,
     /// The program that runs it.
     pub emulator: Option<String>,
+    /// How it is confined.
+    pub seclabels: Vec<Seclabel>,
     /// The user's own words for the emulator.
     pub passthrough: Passthrough,
 }
@@ -108,12 +112,14 @@ impl Draft {
                 memory_backing: MemoryBacking::parse(&root)?,
                 vcpus: Vcpus::parse(&root)?,
                 iothreads: IoThreads::parse(&root)?,
+                numatune: Numatune::parse(&root)?,
                 os: Os::parse(&root)?,
                 features: Features::parse(&root)?,
                 cpu: Cpu::parse(&root)?,
                 clock: Clock::parse(&root)?,
                 lifecycle: Lifecycle::parse(&root)?,
                 emulator: devices.and_then(|d| d.child_text("emulator")),
+                seclabels: seclabel::parse(&root, mode)?,
                 passthrough: Passthrough::parse(&root)?,
             },
             devices: devices.map(|d| Devices::parse(&d, mode)).transpose()?.unwrap_or_default(),
@@ -154,6 +160,7 @@ impl Draft {
         head.memory_backing.format(&mut root);
         head.vcpus.format(&mut root);
         head.iothreads.format(&mut root);
+        head.numatune.format(&mut root);
         head.os.format(&mut root);
         head.features.format(&mut root);
         if let Some(cpu) = &head.cpu {
@@ -165,6 +172,7 @@ impl Draft {
         devices.push_text("emulator", head.emulator.as_ref());
         self.devices.format(&mut devices, mode);
         root.push(devices);
+        seclabel::format(&head.seclabels, &mut root, mode);
         head.passthrough.format(&mut root);
         root
     }

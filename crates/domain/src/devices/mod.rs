@@ -12,18 +12,25 @@ pub mod channel;
 pub mod console;
 pub mod controller;
 pub mod disk;
+pub mod filesystem;
 pub mod graphics;
+pub mod hostdev;
 pub mod hub;
 pub mod input;
 pub mod interface;
+pub mod lease;
 pub mod memballoon;
 pub mod panic;
 pub mod parallel;
+pub mod redirdev;
+pub mod redirfilter;
 pub mod rng;
 pub mod serial;
+pub mod smartcard;
 pub mod sound;
 pub mod tpm;
 pub mod video;
+pub mod vsock;
 pub mod watchdog;
 
 use std::fmt::Debug;
@@ -242,7 +249,10 @@ macro_rules! kinds {
 kinds! {
     disks: disk::Disk, argv 20, place 30;
     controllers: controller::Controller, argv 10, place 20;
+    leases: lease::Lease, argv 5, place 90;
+    filesystems: filesystem::Filesystem, argv 25, place 5;
     interfaces: interface::Interface, argv 30, place 10;
+    smartcards: smartcard::Smartcard, argv 35, place 90;
     serials: serial::Serial, argv 40, place 90;
     parallels: parallel::Parallel, argv 42, place 90;
     consoles: console::Console, argv 44, place 90;
@@ -253,11 +263,15 @@ kinds! {
     sounds: sound::Sound, argv 55, place 15;
     audios: audio::Audio, argv 52, place 90;
     videos: video::Video, argv 54, place 55;
+    hostdevs: hostdev::Hostdev, argv 62, place 35;
+    redirdevs: redirdev::Redirdev, argv 61, place 90;
+    redirfilters: redirfilter::Redirfilter, argv 61, place 90;
     hubs: hub::Hub, argv 15, place 90;
     watchdogs: watchdog::Watchdog, argv 60, place 50;
     memballoons: memballoon::Memballoon, argv 70, place 40;
     rngs: rng::Rng, argv 75, place 45;
     panics: panic::Panic, argv 80, place 85;
+    vsocks: vsock::Vsock, argv 90, place 70;
 }
 
 fn parse_kind<K: Kind>(devices: &Element<'_>, mode: &ReadMode) -> Result<Vec<K>> {

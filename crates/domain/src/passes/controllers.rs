@@ -2,7 +2,7 @@
 //! and the consoles that they are.
 
 use ostler_base::{Result, refuse};
-use ostler_vocab::address::Address;
+use ostler_vocab::address::{Address, DriveAddress};
 
 use crate::devices::Device;
 use crate::devices::console::{Console, ConsoleTarget};
@@ -57,6 +57,41 @@ pub(super) fn for_disks(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> 
             let mut controller = Controller::unasked(kind, index, None);
             controller.complete(&draft.head, setting)?;
             controllers.push(controller);
+        }
+    }
+    scsi_hostdevs(draft, setting)
+}
+
+/// Units for SCSI devices of the host, and the controllers that they need.
+fn scsi_hostdevs(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
+    let mut taken: Vec<DriveAddress> = draft.devices.hostdevs.iter().filter_map(|h| h.drive()).collect();
+    for disk in draft.devices.disks.iter().filter(|d| d.bus == Some(crate::devices::disk::DiskBus::Scsi)) {
+        match (&disk.info().address, disk.place_by_name()) {
+            (Some(Address::Drive(drive)), _) => taken.push(*drive),
+            (_, Some((_, drive))) => taken.push(drive),
+            _ => {}
+        }
+    }
+    for hostdev in draft.devices.hostdevs.iter_mut().filter(|h| h.is_scsi()) {
+        if hostdev.drive().is_none() {
+            let free = (0..).map(|unit: u32| DriveAddress {
+                controller: unit / 7,
+                unit: unit % 7,
+                ..Default::default()
+            });
+            let place = free.into_iter().find(|place| !taken.contains(place)).unwrap_or_default();
+            taken.push(place);
+            hostdev.info_mut().address = Some(Address::Drive(place));
+        }
+        let index = hostdev.drive().unwrap_or_default().controller;
+        let controllers = &mut draft.devices.controllers;
+        for index in 0..=index.min(255) {
+            let there = |c: &Controller| c.kind == ControllerType::Scsi && c.index.unwrap_or(0) == index;
+            if !controllers.iter().any(there) {
+                let mut controller = Controller::unasked(ControllerType::Scsi, index, None);
+                controller.complete(&draft.head, setting)?;
+                controllers.push(controller);
+            }
         }
     }
     Ok(())

@@ -65,7 +65,7 @@ fn channel_io(draft: &mut Draft) -> Result<()> {
 }
 
 /// The order of kinds on channel I/O, by their turns for PCI.
-const CCW_ORDER: &[u8] = &[30, 10, 15, 35, 55, 20, 65, 5, 50, 40, 45, 60];
+const CCW_ORDER: &[u8] = &[30, 10, 15, 35, 55, 20, 65, 5, 50, 40, 45, 60, 70];
 
 fn ccw_turn(turn: u8) -> u8 {
     let known = CCW_ORDER.iter().position(|t| *t == turn).and_then(|at| u8::try_from(at).ok());
@@ -251,7 +251,7 @@ fn grow_hubs(draft: &mut Draft, buses: &mut BTreeMap<u32, UsbBus>, wanted: usize
     }
 }
 
-/// Controllers for channels and virtio consoles.
+/// Controllers for channels, virtio consoles and card readers.
 pub(super) fn serial_controllers(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     let devices = &mut draft.devices;
     let mut wanted: BTreeSet<u32> = BTreeSet::new();
@@ -264,6 +264,10 @@ pub(super) fn serial_controllers(draft: &mut Draft, _setting: &Setting<'_>) -> R
     }
     if devices.consoles.iter().any(crate::devices::console::Console::is_virtio_port) {
         wanted.insert(0);
+    }
+    let ccid = devices.controllers.iter().any(|c| c.kind == ControllerType::Ccid);
+    if !devices.smartcards.is_empty() && !ccid {
+        devices.controllers.push(Controller::unasked(ControllerType::Ccid, 0, None));
     }
     if wanted.is_empty() {
         return Ok(());

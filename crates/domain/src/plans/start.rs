@@ -132,7 +132,7 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
         build.parts.push(Part::plain("-cpu", option));
     }
     let ram_id = ram_id(draft, setting);
-    head.memory.parts(ram_id.as_deref(), &mut build.parts);
+    head.memory.parts(ram_id.as_deref(), &head.numatune, &mut build.parts);
     build.parts.push(Part::options("-overcommit", None, Props::new().with("mem-lock", false)));
     let topology = head.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref());
     head.vcpus.parts(topology, &mut build.parts);

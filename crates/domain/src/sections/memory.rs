@@ -4,9 +4,13 @@ use ostler_base::{Error, Result, scale::KIB};
 use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
+use super::numatune::Numatune;
+
 /// Memory sizes, KiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Memory {
+    /// `<maxMemory>`: what it can grow to by plugging, and in how many slots.
+    pub maximum: Option<(u64, Option<u32>)>,
     /// `<memory>`: what the guest boots with.
     pub total: u64,
     /// `<currentMemory>`: what the balloon leaves it; never above `total`.
@@ -19,13 +23,20 @@ impl Memory {
     pub(crate) fn parse(root: &Element<'_>) -> Result<Self> {
         let memory =
             root.child("memory").ok_or_else(|| Error::xml("missing element or attribute './memory[1]'"))?;
+        let maximum = match root.child("maxMemory") {
+            Some(max) => Some((kib(&max)?, max.number("slots")?)),
+            None => None,
+        };
         let total = kib(&memory)?;
         let current = root.child("currentMemory").map(|m| kib(&m)).transpose()?.unwrap_or(0);
         let current = if current == 0 || current > total { total } else { current };
-        Ok(Memory { total, current, dump_core: memory.on_off("dumpCore")? })
+        Ok(Memory { maximum, total, current, dump_core: memory.on_off("dumpCore")? })
     }
 
     pub(crate) fn format(&self, root: &mut El) {
+        root.extend(self.maximum.map(|(size, slots)| {
+            El::with_text("maxMemory", size).attr_opt("slots", slots).attr("unit", "KiB")
+        }));
         let mut memory = El::with_text("memory", self.total).attr("unit", "KiB");
         memory.set_opt("dumpCore", self.dump_core);
         root.push(memory);
@@ -47,14 +58,20 @@ impl Memory {
     }
 
     /// `-m` and the memory back end that the machine names.
-    pub(crate) fn parts(&self, ram_id: Option<&str>, out: &mut Vec<Part>) {
+    pub(crate) fn parts(&self, ram_id: Option<&str>, numatune: &Numatune, out: &mut Vec<Part>) {
         let size = self.aligned();
-        out.push(Part::plain("-m", format!("size={size}k")));
+        let mut option = Props::new().with("size", format!("{size}k"));
+        if let Some((maximum, Some(slots))) = self.maximum {
+            option.set("slots", slots);
+            option.set("maxmem", format!("{maximum}k"));
+        }
+        out.push(Part::options("-m", None, option));
         if let Some(id) = ram_id {
-            let backend = Props::new()
+            let mut backend = Props::new()
                 .with("qom-type", "memory-backend-ram")
                 .with("id", id)
                 .with("size", size.saturating_mul(KIB));
+            numatune.backend_props(None, &mut backend);
             out.push(Part::Object(backend));
         }
     }

@@ -9,6 +9,8 @@ pub mod iothreads;
 pub mod lifecycle;
 pub mod memory;
 pub mod memory_backing;
+pub mod numatune;
 pub mod os;
 pub mod qemu_ns;
+pub mod seclabel;
 pub mod vcpu;

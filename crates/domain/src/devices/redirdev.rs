@@ -1,0 +1,69 @@
+//! `<redirdev>`: USB devices of whoever looks at the screen.
+
+use ostler_base::{Result, words};
+use ostler_plan::{Part, Props, Resource};
+use ostler_xml::{El, Element};
+
+use super::chardev::{CharDevice, Port};
+use super::{Build, Device, Info, Kind};
+use crate::{Head, WriteMode};
+
+words! {
+    /// `<redirdev bus='…'>`
+    pub RedirBus { Usb = "usb" }
+}
+
+/// A place for a device from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirdev {
+    /// Where it comes from.
+    pub device: CharDevice,
+    info: Info,
+}
+
+impl Kind for Redirdev {
+    const ELEMENT: &'static str = "redirdev";
+
+    fn parse(el: &Element<'_>) -> Result<Self> {
+        el.word::<RedirBus>("bus")?;
+        Ok(Redirdev { device: CharDevice::parse(el)?, info: Info::default() })
+    }
+}
+
+impl Device for Redirdev {
+    fn info(&self) -> &Info {
+        &self.info
+    }
+
+    fn info_mut(&mut self) -> &mut Info {
+        &mut self.info
+    }
+
+    fn format(&self, mode: &WriteMode) -> El {
+        self.device.format("redirdev", mode).attr("bus", RedirBus::Usb)
+    }
+
+    fn wants_usb(&self) -> bool {
+        true
+    }
+
+    fn alias(&self, nth: usize, _head: &Head) -> String {
+        format!("redir{nth}")
+    }
+
+    fn parts(&self, build: &mut Build<'_>) -> Result<()> {
+        let alias = self.info.alias();
+        let chardev = self.device.add_backend(alias, Port::Serial, "usbredir", build)?;
+        let mut props = Props::new().with("driver", "usb-redir").with("chardev", chardev).with("id", alias);
+        let filter = build.draft.devices.redirfilters.first();
+        props.set_opt("filter", filter.map(super::redirfilter::Redirfilter::option));
+        props.set_opt("bootindex", self.info.boot_index);
+        self.info.bus_props(build, &mut props)?;
+        build.parts.push(Part::Device(props));
+        Ok(())
+    }
+
+    fn resources(&self, out: &mut Vec<Resource>) {
+        self.device.resources(out);
+    }
+}
