@@ -6,7 +6,7 @@ use super::definition::{AddressMode, CacheMode, Check, Cpu, Fallback, Mode, Poli
 use super::host_model::{HostModel, is_for_guests};
 use super::{
     check_forbidden, checks_against_host, compare, compare_unusable, convert_legacy, feature_from_qemu,
-    feature_to_qemu, translate, update, validate_features,
+    feature_to_qemu, translate, update, validate_features, x86,
 };
 use crate::emulator::{CpuDefinition, CpuModelInfo, Usable};
 
@@ -156,6 +156,18 @@ fn toggle_deprecated(arch: Arch, cpu: &mut Cpu, expansion: Option<&CpuModelInfo>
         cpu.set_feature(feature_from_qemu(arch, name), Some(policy));
     }
     Ok(())
+}
+
+/// Leaves out of a running guest's CPU what an older version at the other end of a migration would
+/// not know: features that came to the model after its release, unless the definition that the
+/// guest was started with names them.
+pub fn leave_out_added(arch: Arch, cpu: &mut Cpu, original: Option<&Cpu>) {
+    if !arch.is_x86() || cpu.mode != Some(Mode::Custom) {
+        return;
+    }
+    let added = x86::added_features(cpu.model.as_deref().unwrap_or_default());
+    let named = |name: &str| original.is_some_and(|cpu| cpu.feature(name).is_some());
+    cpu.features.retain(|feature| named(&feature.name) || !added.contains(&feature.name.as_str()));
 }
 
 /// How the value of `-cpu` begins: the model, then `NAME=VALUE` pairs in order. What other parts
@@ -309,6 +321,17 @@ mod tests {
         }
         assert!(check(Arch::S390x, "maximum", "<cache mode='disable'/>").is_err());
         assert!(check(Arch::Ppc64, "maximum", "<maxphysaddr mode='emulate'/>").is_err());
+    }
+
+    #[test]
+    fn added_features_are_left_out() {
+        let text = "<cpu><model>Haswell</model><feature name='vmx-ept'/><feature name='vmx-vpid'/><feature name='vmx'/></cpu>";
+        let mut cpu = Cpu::parse_document(text).unwrap();
+        let original =
+            Cpu::parse_document("<cpu><model>Haswell</model><feature name='vmx-vpid'/></cpu>").unwrap();
+        leave_out_added(Arch::X86_64, &mut cpu, Some(&original));
+        let names: Vec<_> = cpu.features.iter().map(|f| f.name.as_str()).collect();
+        assert_eq!(names, ["vmx-vpid", "vmx"]);
     }
 
     #[test]
