@@ -24,7 +24,13 @@ pub(super) const CREATE: Command = Command {
     name: "create",
     summary: "create a domain from an XML file",
     description: "Create a domain.",
-    options: &[FILE, PAUSED, flag("validate", "validate the XML against the schema"), RESET_NVRAM],
+    options: &[
+        FILE,
+        PAUSED,
+        AUTODESTROY,
+        flag("validate", "validate the XML against the schema"),
+        RESET_NVRAM,
+    ],
     connects: true,
     run: create,
 };
@@ -81,6 +87,7 @@ pub(super) const START: Command = Command {
     options: &[
         needed("domain", "name of the inactive domain"),
         PAUSED,
+        AUTODESTROY,
         flag("bypass-cache", "avoid file system cache when loading"),
         flag("force-boot", "force fresh boot by discarding any managed save"),
         RESET_NVRAM,
@@ -99,11 +106,13 @@ pub(super) const SUSPEND: Command = Command {
 };
 
 const PAUSED: Opt = flag("paused", "leave the guest paused after creation");
+const AUTODESTROY: Opt = flag("autodestroy", "automatically destroy the guest when virsh disconnects");
 const RESET_NVRAM: Opt = flag("reset-nvram", "re-initialize NVRAM from its pristine template");
 const MODE: Opt = placed("mode", Kind::Text, "shutdown mode: acpi|agent|initctl|signal|paravirt");
 
 const START_FLAGS: &[(&str, u32)] = &[
     ("paused", 1),
+    ("autodestroy", 1 << 1),
     ("bypass-cache", 1 << 2),
     ("force-boot", 1 << 3),
     ("validate", 1 << 4),

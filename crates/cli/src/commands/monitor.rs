@@ -342,7 +342,7 @@ fn list(session: &mut Session, arguments: &Arguments<'_>) -> Result<(), Failure>
     let only = |name| arguments.flag(name);
     match only("name") || only("uuid") || only("id") {
         true => list_words(session, arguments, &domains),
-        false => list_table(session, arguments, &domains),
+        false => list_table(session, arguments, &domains)?,
     }
     Ok(())
 }
@@ -368,7 +368,11 @@ fn list_words(session: &Session, arguments: &Arguments<'_>, domains: &[DomainRef
     session.words(&table);
 }
 
-fn list_table(session: &mut Session, arguments: &Arguments<'_>, domains: &[DomainRef]) {
+fn list_table(
+    session: &mut Session,
+    arguments: &Arguments<'_>,
+    domains: &[DomainRef],
+) -> Result<(), Failure> {
     let title_too = arguments.flag("title");
     let mut table = Table { columns: vec!["Id", "Name", "State"], rows: Vec::new() };
     if title_too {
@@ -381,11 +385,12 @@ fn list_table(session: &mut Session, arguments: &Arguments<'_>, domains: &[Domai
         let state = if saved { "saved" } else { state_name(number) };
         let mut row = vec![id(dom).into(), dom.name.clone().into(), state.into()];
         if title_too {
-            row.push(title(session, dom).into());
+            row.push(title(session, dom)?.into());
         }
         table.rows.push(row);
     }
     session.table(&table);
+    Ok(())
 }
 
 fn saved(session: &mut Session, dom: &DomainRef) -> bool {
@@ -393,17 +398,12 @@ fn saved(session: &mut Session, dom: &DomainRef) -> bool {
     session.call::<DomainHasManagedSaveImage>(&args).is_ok_and(|answer| answer.result != 0)
 }
 
-fn title(session: &mut Session, dom: &DomainRef) -> String {
+fn title(session: &mut Session, dom: &DomainRef) -> ostler_base::Result<String> {
     const TITLE: i32 = 1;
     let args = DomainGetMetadataArgs { dom: dom.clone(), kind: TITLE, uri: None, flags: 0 };
     match session.call::<DomainGetMetadata>(&args) {
-        Ok(answer) => answer.metadata,
-        Err(error) => {
-            if error.code() != Code::NoDomainMetadata {
-                session.complain(&[error.to_string()]);
-            }
-            String::new()
-        }
+        Err(error) if error.code() == Code::NoDomainMetadata => Ok(String::new()),
+        answer => answer.map(|answer| answer.metadata),
     }
 }
 
