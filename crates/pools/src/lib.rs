@@ -6,6 +6,7 @@ mod command;
 pub mod interface;
 mod metadata;
 pub mod network;
+pub mod nodedev;
 mod pci;
 mod read;
 pub mod secret;

@@ -6,6 +6,7 @@ mod domain;
 mod interface;
 mod monitor;
 mod network;
+mod nodedev;
 mod secret;
 mod storage;
 
@@ -49,4 +50,6 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("pool-argv", storage::pool_argv),
     ("vol-xml", storage::vol_xml),
     ("vol-argv", storage::vol_argv),
+    ("nodedev-xml", nodedev::xml),
+    ("nodedev-mdevctl", nodedev::mdevctl),
 ];

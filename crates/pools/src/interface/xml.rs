@@ -226,11 +226,11 @@ impl Monitor {
 }
 
 impl Link {
-    fn parse(el: &Element<'_>) -> Result<Self> {
+    pub(crate) fn parse(el: &Element<'_>) -> Result<Self> {
         Ok(Link { speed: el.number("speed")?.filter(|speed| *speed > 0), state: el.word("state")? })
     }
 
-    fn to_el(self) -> El {
+    pub(crate) fn to_el(self) -> El {
         El::new("link").attr_opt("speed", self.speed).attr_opt("state", self.state.map(Word::as_str))
     }
 }
