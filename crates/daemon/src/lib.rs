@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod activation;
 pub mod callbacks;
 pub mod capabilities;
 pub mod conf;

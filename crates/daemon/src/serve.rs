@@ -20,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::activation;
 use crate::config::Config;
 use crate::daemon::Daemon;
 use crate::deliver::deliver;
@@ -59,7 +60,10 @@ pub fn run(options: &Options) -> Result<(), String> {
     warnings.iter().chain(&qemu.warnings).for_each(|warning| warn!("{warning}"));
     sockets::make_directory(&layout.run, layout.instance)?;
     let pid_file = PidFile::take(options.pid_file.as_deref().unwrap_or(&layout.pid_file))?;
-    let sockets = sockets::open(&layout, &config)?;
+    let sockets = match activation::sockets()? {
+        none if none.is_empty() => sockets::open(&layout, &config)?,
+        handed_over => handed_over,
+    };
     let tcp = if options.listen { tcp(&config)? } else { None };
     raise_file_limit();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);

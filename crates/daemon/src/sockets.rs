@@ -34,7 +34,7 @@ const STEMS: &[&str] = &["libvirt", "virtqemud"];
 /// How many clients may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// A socket that listens. Its file goes when this is dropped.
+/// A socket that listens. The file that was made for it goes when this is dropped.
 #[derive(Debug)]
 pub struct Socket {
     /// What its clients may do.
@@ -43,14 +43,26 @@ pub struct Socket {
     pub path: PathBuf,
     /// The listener, non-blocking.
     pub listener: UnixListener,
-    directory: File,
-    name: String,
+    /// The directory that its file was made in, and the file's name; none: it was handed over.
+    made: Option<(File, String)>,
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // A socket nobody listens at is replaced by the next daemon.
-        let _ = rustix::fs::unlinkat(&self.directory, &*self.name, AtFlags::empty());
+        if let Some((directory, name)) = &self.made {
+            // A socket nobody listens at is replaced by the next daemon.
+            let _ = rustix::fs::unlinkat(directory, &**name, AtFlags::empty());
+        }
+    }
+}
+
+impl Socket {
+    /// A socket that whoever started the daemon listens at already; its file is theirs.
+    pub(crate) fn handed_over(role: Role, listener: UnixListener) -> io::Result<Socket> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let path = address.as_pathname().unwrap_or(Path::new("")).to_owned();
+        Ok(Socket { role, path, listener, made: None })
     }
 }
 
@@ -95,7 +107,7 @@ pub fn open(layout: &Layout, config: &Config) -> Result<Vec<Socket>, String> {
         let reach = short_path(&own, &name);
         clear(&reach, &path)?;
         let listener = bind(&reach, &own, &name, group, mode).map_err(failed)?;
-        sockets.push(Socket { role, path, listener, directory: own, name });
+        sockets.push(Socket { role, path, listener, made: Some((own, name)) });
     }
     Ok(sockets)
 }

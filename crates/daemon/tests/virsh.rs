@@ -217,3 +217,33 @@ fn virsh_asks_what_can_be_had() {
     let error = instance.error("libvirt-sock", "domcapabilities --arch x86_64 --machine foo");
     assert!(error.contains("invalid argument: the machine 'foo' is not supported by emulator '"), "{error}");
 }
+
+#[test]
+fn sockets_of_the_service_manager() {
+    if !has_virsh() {
+        return;
+    }
+    let root = std::env::temp_dir().join(format!("ostlerd-{}-activation", std::process::id()));
+    fs::create_dir_all(&root).unwrap();
+    let path = root.join("given-sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ exec \"$0\" --root \"$1\" --report-ready";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_ostlerd")]).arg(&root);
+    command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "libvirtd-ro.socket");
+    let given = Stdio::from(std::os::fd::OwnedFd::from(listener));
+    let mut child = command.stdin(given).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let instance = Instance { root, child };
+    assert_eq!(line, "ready\n");
+    assert!(!instance.socket("libvirt-sock").exists());
+    let virsh = |command: &str| {
+        let uri = format!("qemu+unix:///system?socket={}", path.display());
+        Command::new("virsh").args(["-c", &uri, command]).output().unwrap()
+    };
+    assert!(virsh("uri").status.success());
+    let refused = String::from_utf8(virsh("domcapabilities").stderr).unwrap();
+    assert!(refused.contains("read only access prevents virConnectGetDomainCapabilities"), "{refused}");
+    instance.signal("-TERM");
+}
