@@ -178,6 +178,7 @@ impl<S: Service> Serving<S> {
             }
             self.handle(kind, &arrived);
             self.link.incoming.consume(&arrived);
+            self.partial_since = None;
         }
         self.waiting = None;
         let partial = !self.link.incoming.is_empty();

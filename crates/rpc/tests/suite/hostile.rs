@@ -143,6 +143,16 @@ async fn a_message_that_never_ends() {
         assert!(raw.ends().await);
         assert_eq!(here.demo.last_reason(), Some(Closed::Stalled));
     }
+    // One that is always amid some message, but completes each, is busy.
+    let mut busy = Raw::connect(&here.path).await;
+    let call = frame(&header(157, 0, 1, 0), b"", None);
+    let (head, tail) = call.split_at(10);
+    busy.0.write_all(head).await.unwrap();
+    for _ in 0..10 {
+        sleep(Duration::from_millis(20)).await;
+        busy.0.write_all(&[tail, head].concat()).await.unwrap();
+        assert_eq!(busy.receive().await.unwrap().0.serial, 1);
+    }
     // Trickling does not help.
     let mut raw = Raw::connect(&here.path).await;
     let start = Instant::now();
