@@ -11,8 +11,8 @@ use ostler_xml::{Document, El};
 use crate::devices::Devices;
 use crate::sections::{
     clock::Clock, cpu::Cpu, features::Features, identity::Identity, iothreads::IoThreads,
-    lifecycle::Lifecycle, memory::Memory, memory_backing::MemoryBacking, numatune::Numatune, os::Os,
-    qemu_ns::Passthrough, seclabel, seclabel::Seclabel, vcpu::Vcpus,
+    lifecycle::Lifecycle, memory::Memory, memory_backing::MemoryBacking, numa::Cell, numatune::Numatune,
+    os::Os, qemu_ns::Passthrough, seclabel, seclabel::Seclabel, vcpu::Vcpus,
 };
 use crate::{Setting, passes};
 
@@ -69,6 +69,13 @@ pub struct Head {
     pub seclabels: Vec<Seclabel>,
     /// The user's own words for the emulator.
     pub passthrough: Passthrough,
+}
+
+impl Head {
+    /// The guest's NUMA cells.
+    pub fn cells(&self) -> &[Cell] {
+        self.cpu.as_ref().map_or(&[], |cpu| &cpu.cells)
+    }
 }
 
 /// A definition as it was read: not completed, not checked.

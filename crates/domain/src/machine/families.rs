@@ -55,6 +55,10 @@ impl Machine for Generic {}
 struct I440fx;
 
 impl Machine for I440fx {
+    fn default_acpi(&self) -> bool {
+        true
+    }
+
     fn display_slot(&self) -> Option<u8> {
         Some(2)
     }
@@ -129,6 +133,10 @@ impl Machine for I440fx {
 struct Q35;
 
 impl Machine for Q35 {
+    fn default_acpi(&self) -> bool {
+        true
+    }
+
     fn display_slot(&self) -> Option<u8> {
         Some(1)
     }
@@ -275,6 +283,14 @@ impl Machine for Microvm {
 struct ArmVirt;
 
 impl Machine for ArmVirt {
+    fn default_acpi(&self) -> bool {
+        true
+    }
+
+    fn builtin_gic(&self) -> bool {
+        true
+    }
+
     fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
         "virtio-scsi"
     }

@@ -134,6 +134,16 @@ pub trait Machine: Sync {
         false
     }
 
+    /// Whether it has ACPI, where the emulator does not tell.
+    fn default_acpi(&self) -> bool {
+        false
+    }
+
+    /// Whether it has a generic interrupt controller of its own, whose version has to be chosen.
+    fn builtin_gic(&self) -> bool {
+        false
+    }
+
     /// Whether its chip set has a TCO watchdog.
     fn builtin_tco(&self) -> bool {
         false

@@ -20,6 +20,8 @@ type Pass = fn(&mut Draft, &Setting<'_>) -> Result<()>;
 const PASSES: &[Pass] = &[
     resolve::identity,
     resolve::machine,
+    resolve::interrupt_controller,
+    resolve::memory,
     implied,
     primary_video,
     devices_complete,

@@ -1,10 +1,12 @@
 //! Identity, emulator, architecture, machine type and CPU of a definition that leaves them open.
 
-use ostler_base::{Error, Result, refuse};
+use ostler_base::{Arch, Error, Result, refuse};
 use ostler_caps::emulator::Accelerator;
 
 use crate::sections::cpu::{Cpu, CpuMode};
+use crate::sections::features::GicVersion;
 use crate::sections::identity::DomainKind;
+use crate::sections::numa;
 use crate::{Draft, Setting};
 
 /// What runs the guest's instructions.
@@ -76,6 +78,9 @@ pub(super) fn cpu(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
         draft.head.cpu.as_mut().filter(|cpu| cpu.mode != CpuMode::Custom || cpu.model.is_some())
     {
         cpu.default_check(accelerator == Accelerator::Tcg);
+        if draft.head.os.arch.is_some_and(Arch::is_x86) {
+            cpu.default_migratable();
+        }
     }
     let Some(model) = model else { return Ok(()) };
     match &mut draft.head.cpu {
@@ -83,9 +88,45 @@ pub(super) fn cpu(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
         Some(cpu) if cpu.mode == CpuMode::Custom && cpu.model.is_none() => {
             let plain = Cpu::plain(model);
             let (topology, features) = (cpu.topology.take(), std::mem::take(&mut cpu.features));
-            *cpu = Cpu { topology, features, ..plain };
+            let cells = std::mem::take(&mut cpu.cells);
+            *cpu = Cpu { topology, features, cells, ..plain };
         }
         Some(_) => {}
+    }
+    Ok(())
+}
+
+/// The version of the interrupt controller, where the machine has one and the definition leaves it
+/// open: the newest that the kernel has, or what QEMU emulates best.
+pub(super) fn interrupt_controller(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
+    if !crate::machine::of(&draft.head.os).builtin_gic() {
+        return Ok(());
+    }
+    let accelerator = accelerator(draft);
+    let gic = &mut draft.head.features.gic;
+    if gic.is_some_and(|version| version.is_some()) {
+        return Ok(());
+    }
+    let kernel = |version: u32| {
+        let known = setting.emulator.map(|emulator| emulator.gic.as_slice()).unwrap_or_default();
+        known.iter().any(|g| g.version == version && g.kernel)
+    };
+    *gic = Some(Some(match accelerator {
+        Accelerator::Kvm if kernel(3) => GicVersion::V3,
+        _ => GicVersion::V2,
+    }));
+    Ok(())
+}
+
+/// All memory is what the cells have, where there are cells.
+pub(super) fn memory(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
+    let total = numa::total(draft.head.cells());
+    let memory = &mut draft.head.memory;
+    if total != 0 {
+        memory.total = total;
+        if memory.current == 0 || memory.current > total {
+            memory.current = total;
+        }
     }
     Ok(())
 }

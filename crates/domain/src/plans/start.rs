@@ -10,6 +10,7 @@ use ostler_plan::{
 };
 
 use crate::devices::Build;
+use crate::sections::numa;
 use crate::{Domain, Draft, Setting, machine, passes};
 
 /// What has to be known of the host.
@@ -132,11 +133,12 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
         build.parts.push(Part::plain("-cpu", option));
     }
     let ram_id = ram_id(draft, setting);
-    head.memory.parts(ram_id.as_deref(), &head.numatune, &mut build.parts);
+    head.memory.parts(ram_id.as_deref(), head, &mut build.parts);
     build.parts.push(Part::options("-overcommit", None, Props::new().with("mem-lock", false)));
     let topology = head.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref());
     head.vcpus.parts(topology, &mut build.parts);
     head.iothreads.parts(&mut build.parts);
+    numa::parts(head.cells(), &head.numatune, &mut build.parts);
     build.parts.push(Part::plain("-uuid", draft.uuid().to_string()));
     head.identity.parts(&mut build.parts);
     if draft.devices.graphics.is_empty() {
@@ -175,8 +177,11 @@ fn master_key_part(draft: &Draft, setting: &Setting<'_>) -> Part {
     Part::Object(secret)
 }
 
-/// The memory back end that the machine type names.
+/// The memory back end that the machine type names; cells have back ends of their own.
 fn ram_id(draft: &Draft, setting: &Setting<'_>) -> Option<String> {
+    if !draft.head.cells().is_empty() {
+        return None;
+    }
     let machine = draft.head.os.machine.as_deref()?;
     let machine = setting.emulator?.machine(passes::accelerator(draft), machine)?;
     machine.default_ram_id.clone()
@@ -195,7 +200,7 @@ fn machine_parts(build: &mut Build<'_>) {
     props.set_opt("memory-backend", ram_id(draft, setting));
     props.set_opt("hpet", head.clock.hpet());
     let acpi = setting.emulator.and_then(|e| e.machine(accelerator, &name)).and_then(|m| m.acpi);
-    if acpi.unwrap_or(head.os.arch.is_some_and(ostler_base::Arch::is_x86)) {
+    if acpi.unwrap_or(machine::of(&head.os).default_acpi()) {
         props.set("acpi", head.features.acpi());
     }
     build.parts.push(Part::options("-machine", Some("type"), props));

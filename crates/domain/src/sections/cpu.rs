@@ -3,6 +3,7 @@
 use ostler_base::{Error, Result, words};
 use ostler_xml::{El, Element};
 
+use super::numa::{self, Cell};
 use crate::Head;
 
 words! {
@@ -39,6 +40,8 @@ pub struct Cpu {
     pub topology: Option<Topology>,
     /// `<feature>`: policy and name, in order.
     pub features: Vec<(Policy, String)>,
+    /// `<numa>`: cells, by id.
+    pub cells: Vec<Cell>,
 }
 
 /// `<topology sockets= dies= clusters= cores= threads=>`; each at least 1.
@@ -97,6 +100,7 @@ impl Cpu {
             vendor: None,
             topology: None,
             features: Vec::new(),
+            cells: Vec::new(),
         }
     }
 
@@ -120,6 +124,7 @@ impl Cpu {
             vendor: el.child_text("vendor"),
             topology: el.child("topology").map(|t| Topology::parse(&t)).transpose()?,
             features,
+            cells: numa::parse(&el)?,
         }))
     }
 
@@ -143,7 +148,15 @@ impl Cpu {
                 .iter()
                 .map(|(policy, name)| El::new("feature").attr("policy", policy).attr("name", name)),
         );
+        el.push_filled(numa::format(&self.cells));
         el
+    }
+
+    /// Models of the host show what can be moved only, where the definition does not say.
+    pub(crate) fn default_migratable(&mut self) {
+        if matches!(self.mode, CpuMode::HostPassthrough | CpuMode::Maximum) {
+            self.migratable.get_or_insert(ostler_base::OnOff::On);
+        }
     }
 
     /// How far the model is compared with the host, where the definition does not say.

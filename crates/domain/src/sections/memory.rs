@@ -4,7 +4,8 @@ use ostler_base::{Error, Result, scale::KIB};
 use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
-use super::numatune::Numatune;
+use super::numa;
+use crate::Head;
 
 /// Memory sizes, KiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,14 +53,17 @@ impl Memory {
         Ok(())
     }
 
-    /// `total` rounded up to whole MiB, as emulators take it; KiB.
-    pub fn aligned(&self) -> u64 {
-        self.total.div_ceil(1024).saturating_mul(1024)
+    /// `total` rounded up to whole MiB (each cell where there are cells), as emulators take it; KiB.
+    pub fn aligned(&self, head: &Head) -> u64 {
+        match head.cells() {
+            [] => self.total.div_ceil(1024).saturating_mul(1024),
+            cells => numa::aligned_total(cells),
+        }
     }
 
     /// `-m` and the memory back end that the machine names.
-    pub(crate) fn parts(&self, ram_id: Option<&str>, numatune: &Numatune, out: &mut Vec<Part>) {
-        let size = self.aligned();
+    pub(crate) fn parts(&self, ram_id: Option<&str>, head: &Head, out: &mut Vec<Part>) {
+        let size = self.aligned(head);
         let mut option = Props::new().with("size", format!("{size}k"));
         if let Some((maximum, Some(slots))) = self.maximum {
             option.set("slots", slots);
@@ -71,7 +75,7 @@ impl Memory {
                 .with("qom-type", "memory-backend-ram")
                 .with("id", id)
                 .with("size", size.saturating_mul(KIB));
-            numatune.backend_props(None, &mut backend);
+            head.numatune.backend_props(&mut backend);
             out.push(Part::Object(backend));
         }
     }

@@ -9,6 +9,7 @@ pub mod iothreads;
 pub mod lifecycle;
 pub mod memory;
 pub mod memory_backing;
+pub mod numa;
 pub mod numatune;
 pub mod os;
 pub mod qemu_ns;

@@ -99,18 +99,29 @@ impl Numatune {
         root.push_filled(el);
     }
 
-    /// Where the back end of the guest's main memory gets its pages; `chosen` are the nodes where
-    /// the definition leaves the choice open.
-    pub(crate) fn backend_props(&self, chosen: Option<&IdSet>, props: &mut Props) {
-        let Some(memory) = &self.memory else { return };
-        let policy = match memory.mode {
-            NumaMode::Strict => "bind",
-            NumaMode::Preferred => "preferred",
-            NumaMode::Interleave => "interleave",
-            NumaMode::Restrictive => return,
-        };
-        let Some(nodes) = memory.nodeset.as_ref().or(chosen) else { return };
-        props.set("host-nodes", nodes.iter().collect::<Vec<u32>>());
-        props.set("policy", policy);
+    /// Where the back end of the guest's main memory gets its pages.
+    pub(crate) fn backend_props(&self, props: &mut Props) {
+        if let Some(NumaMemory { mode, nodeset: Some(nodes) }) = &self.memory {
+            pages(*mode, nodes, props);
+        }
     }
+
+    /// Where the back end of a guest cell gets its pages.
+    pub(crate) fn cell_props(&self, cell: u32, props: &mut Props) {
+        match self.nodes.iter().find(|node| node.cell == cell) {
+            Some(node) => pages(node.mode, &node.nodeset, props),
+            None => self.backend_props(props),
+        }
+    }
+}
+
+fn pages(mode: NumaMode, nodes: &IdSet, props: &mut Props) {
+    let policy = match mode {
+        NumaMode::Strict => "bind",
+        NumaMode::Preferred => "preferred",
+        NumaMode::Interleave => "interleave",
+        NumaMode::Restrictive => return,
+    };
+    props.set("host-nodes", nodes.iter().collect::<Vec<u32>>());
+    props.set("policy", policy);
 }
