@@ -9,6 +9,7 @@ mod globals;
 mod help;
 mod output;
 mod session;
+mod shell;
 mod table;
 mod uri;
 mod version;
@@ -52,43 +53,68 @@ fn long_version() -> String {
     format!("ostler {own}, which speaks as virsh of libvirt {}\n", version::dotted(version::API))
 }
 
-/// Runs what the command line says: one argument is a list of commands, several are one command.
+/// Runs what the command line says: no argument opens the shell, one is a list of commands, several
+/// are one command.
 fn run(mut session: Session, words: Vec<String>) -> ExitCode {
-    if words.is_empty() {
-        session.complain(&["a command is needed; see --help."]);
-        return ExitCode::FAILURE;
-    }
-    let lists = match words.as_slice() {
-        [nothing] if nothing.is_empty() => return ExitCode::FAILURE,
-        [list] => words::split(list),
-        _ => Ok(vec![words]),
+    let worked = match words.as_slice() {
+        [] => interact(&mut session),
+        // The shell of virsh takes nothing for a mistake.
+        [nothing] if nothing.is_empty() => false,
+        [text] => list(&mut session, text).worked,
+        _ => all(&mut session, &[words]).worked,
     };
-    let done = lists.and_then(|lists| {
-        let read: Result<Vec<_>, _> = lists.iter().map(|words| arguments::parse(words)).collect();
-        Ok(all(&mut session, read?.into_iter().flatten()))
-    });
-    let worked = done.unwrap_or_else(|complaint| {
-        session.complain(&[complaint]);
-        false
-    });
     session.end();
     if worked { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs commands one after the other, whether they fail or not; says whether the last one worked.
-fn all<'a>(session: &mut Session, commands: impl Iterator<Item = Invocation<'a>>) -> bool {
+fn interact(session: &mut Session) -> bool {
+    let opened = session.connect().or_say(|| "failed to connect to the hypervisor".to_owned());
+    let ended = opened.and_then(|()| {
+        shell::interact(session, |session, line| !list(session, line).leave).map_err(Failure::from)
+    });
+    ended.map_err(|failure| session.complain(&failure.lines())).is_ok()
+}
+
+/// How a list of commands went.
+struct Done {
+    /// Whether the last one worked.
+    worked: bool,
+    /// Whether the last one was to leave.
+    leave: bool,
+}
+
+/// Runs a list of commands.
+fn list(session: &mut Session, text: &str) -> Done {
+    match words::split(text) {
+        Ok(lists) => all(session, &lists),
+        Err(complaint) => refuse(session, complaint),
+    }
+}
+
+fn refuse(session: &Session, complaint: String) -> Done {
+    session.complain(&[complaint]);
+    Done { worked: false, leave: false }
+}
+
+/// Reads all commands, then runs one after the other, whether they fail or not.
+fn all(session: &mut Session, lists: &[Vec<String>]) -> Done {
+    let read: Result<Vec<_>, _> = lists.iter().map(|words| arguments::parse(words)).collect();
+    let commands = match read {
+        Ok(commands) => commands,
+        Err(complaint) => return refuse(session, complaint),
+    };
     let mut worked = true;
-    for invocation in commands {
-        worked = one(session, &invocation);
+    for invocation in commands.iter().flatten() {
+        worked = one(session, invocation);
         if matches!(invocation.command.name, "quit" | "exit") {
-            break;
+            return Done { worked, leave: true };
         }
         if !worked && invocation.command.connects && !session.is_connected() {
             break;
         }
         session.remark("\n");
     }
-    worked
+    Done { worked, leave: false }
 }
 
 fn one(session: &mut Session, invocation: &Invocation<'_>) -> bool {

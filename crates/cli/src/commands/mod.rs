@@ -25,9 +25,14 @@ use crate::table::{Command, Group};
 pub(crate) const GROUPS: &[Group] =
     &[domain::GROUP, monitor::GROUP, events::GROUP, host::GROUP, shell::GROUP];
 
+/// Every command.
+pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
+    GROUPS.iter().flat_map(|group| group.commands)
+}
+
 /// The command with this name.
 pub(crate) fn find(name: &str) -> Option<&'static Command> {
-    GROUPS.iter().flat_map(|group| group.commands).find(|command| command.name == name)
+    all().find(|command| command.name == name)
 }
 
 /// By what a domain may be named.
@@ -74,12 +79,12 @@ mod tests {
 
     #[test]
     fn rows_make_sense() {
-        let mut names: Vec<&str> = GROUPS.iter().flat_map(|g| g.commands).map(|c| c.name).collect();
+        let mut names: Vec<&str> = all().map(|c| c.name).collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count, "two commands have one name");
-        for command in GROUPS.iter().flat_map(|group| group.commands) {
+        for command in all() {
             for (index, option) in command.options.iter().enumerate() {
                 let first = command.options.iter().position(|other| other.name == option.name);
                 assert_eq!(first, Some(index), "{} --{}", command.name, option.name);
