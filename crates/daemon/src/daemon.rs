@@ -14,6 +14,7 @@ use crate::capabilities::Known;
 use crate::config::Config;
 use crate::emulator::Emulator;
 use crate::layout::Layout;
+use crate::qemu_conf::QemuConf;
 use crate::session::Session;
 
 /// What all clients share.
@@ -41,14 +42,14 @@ pub struct Daemon {
 
 impl Daemon {
     /// A daemon without clients.
-    pub fn new(layout: Layout, config: Config, engine: Engine) -> Self {
+    pub fn new(layout: Layout, config: Config, qemu: &QemuConf, engine: Engine) -> Self {
         Daemon {
             layout,
             config,
             emulator: Emulator::default(),
             engine: Arc::new(engine),
             node: Node::default(),
-            known: Known::default(),
+            known: Known::new(qemu),
             numbers: Numbers::default(),
             listeners: Mutex::default(),
             clients: watch::Sender::new(0),

@@ -170,9 +170,14 @@ impl Daemon {
             leave_out_deprecated(kind, cpu);
         }
         let descriptors = firmware::descriptors(&self.layout.etc);
+        let mut loaders = firmware::images(&descriptors, kind.arch, &kind.machine);
+        if loaders.is_empty() {
+            loaders.clone_from(&self.known.undescribed);
+            loaders.retain(|image| Path::new(image).exists());
+        }
         let sysfs = &self.known.sysfs;
         let facts = Facts {
-            loaders: firmware::images(&descriptors, kind.arch, &kind.machine),
+            loaders,
             firmware: Firmware::offered(&descriptors, kind.arch, &kind.machine),
             vfio: sysfs.has_entries("kernel/iommu_groups") && Path::new("/dev/vfio/vfio").exists(),
             swtpm: self.known.swtpm.get_or_init(swtpm).await.clone(),

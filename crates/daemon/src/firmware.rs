@@ -14,6 +14,14 @@ use ostler_host::fs::read_bounded;
 /// Where the distribution and the administrator put them.
 const DIRECTORIES: [&str; 2] = ["/usr/share/qemu/firmware", "/etc/qemu/firmware"];
 
+/// Where images usually are that no descriptor names.
+const USUAL: [&str; 4] = [
+    "/usr/share/OVMF/OVMF_CODE.fd",
+    "/usr/share/OVMF/OVMF_CODE.secboot.fd",
+    "/usr/share/AAVMF/AAVMF_CODE.fd",
+    "/usr/share/AAVMF/AAVMF32_CODE.fd",
+];
+
 /// The most bytes of a descriptor.
 const DESCRIPTOR_MAX: u64 = 1 << 20;
 
@@ -30,6 +38,14 @@ pub fn descriptors(etc: &Path) -> Vec<Json> {
     }
     let texts = files.values().filter_map(|path| read_bounded(path, DESCRIPTOR_MAX).ok());
     texts.filter_map(|text| text.parse().ok()).collect()
+}
+
+/// Images that are offered any machine without a descriptor: those of `nvram` in `qemu.conf`, each
+/// entry an image and its variables, or where they usually are.
+pub fn undescribed(nvram: &[String]) -> Vec<String> {
+    let usual = || USUAL.map(str::to_owned).to_vec();
+    let own = || nvram.iter().filter_map(|pair| Some(pair.split_once(':')?.0.to_owned())).collect();
+    if nvram.is_empty() { usual() } else { own() }
 }
 
 /// The images that are there of those that descriptors offer a machine type, each once.
@@ -51,6 +67,13 @@ pub fn images(descriptors: &[Json], arch: Arch, machine: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use std::fs;
+
+    #[test]
+    fn without_descriptors() {
+        let pairs = ["/a/code.fd:/a/vars.fd", "wrong"].map(str::to_owned);
+        assert_eq!(undescribed(&pairs), ["/a/code.fd"]);
+        assert_eq!(undescribed(&[]).len(), 4);
+    }
 
     #[test]
     fn what_counts() {

@@ -4,15 +4,19 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use ostler_daemon::handlers;
+use ostler_rpc::access::When;
 use ostler_rpc::programs::admin::ADMIN;
 use ostler_rpc::programs::qemu::QEMU;
 use ostler_rpc::programs::remote::REMOTE;
-use ostler_rpc::table::{Kind, Program, Row};
+use ostler_rpc::table::{Kind, Program, ReadOnly, Row};
 
 use super::{Client, Instance, facts};
 
 /// Refused because the client may only look.
 const DENIED: u32 = 29;
+/// There is no handler.
+const UNSUPPORTED: u32 = 3;
 /// The code and origin of a call that comes before an open.
 const CLOSED: (u32, u32) = (1, 7);
 /// The most words of zeros that arguments need.
@@ -51,6 +55,41 @@ fn resident(instance: &Instance) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", instance.child.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Arguments on which a condition holds, made of zeros: flags stand last, a number before them.
+fn meeting(when: When, mut args: Vec<u8>) -> Vec<u8> {
+    let (value, words) = match when {
+        When::AllOf(bits) | When::AnyOf(bits) => (bits, 1),
+        When::Equals(number) => (number, 2),
+        When::Always | When::NoneOf(_) => (0, 1),
+    };
+    let at = args.len() - words * 4;
+    args[at..at + 4].copy_from_slice(&value.to_be_bytes());
+    args
+}
+
+#[test]
+fn what_depends_on_an_argument() {
+    let instance = Instance::start("unless", "", &[]);
+    let mut client = instance.connect("libvirt-sock-ro");
+    client.open(0);
+    let mut count = 0;
+    for program in [&REMOTE, &QEMU] {
+        for (row, args) in calls(program) {
+            if let ReadOnly::AllowedUnless(when) = row.rule.read_only {
+                let refused = refusal(&mut client, program, row, &meeting(when, args));
+                // Nothing looks at the argument of a call that nobody answers.
+                let expected = match handlers::of(program, row.number) {
+                    Some(_) => DENIED,
+                    None => UNSUPPORTED,
+                };
+                assert_eq!(refused.map(|(code, _)| code), Some(expected), "{}", row.name);
+                count += 1;
+            }
+        }
+    }
+    assert_eq!(count, 6);
 }
 
 /// Every call on the read-only socket once.
