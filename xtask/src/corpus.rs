@@ -29,6 +29,10 @@ const SUITES: &[&str] = &[
     "from-native",
 ];
 
+const TABLE_HEAD: &str = "# Conformance\n\nThe reference's own conformance data, run by `cargo xtask corpus`; \
+written by `cargo xtask corpus --update`.\nThe cases that do not pass stand in `corpus/gaps.txt`, each with the class of \
+its failure.\n\n| suite | pass | cases | share |\n|---|--:|--:|--:|\n";
+
 /// Least number of cases that a whole run has.
 const FLOOR: usize = 2774;
 
@@ -46,12 +50,16 @@ pub(crate) fn run(root: &Path, options: &[&str]) -> Vec<String> {
     let program = root.join("target/debug/ostler");
     let mut failing = BTreeMap::new();
     let mut cases = 0;
+    let mut table = String::from(TABLE_HEAD);
     for suite in &suites {
         match score(&scorer, &program, suite) {
             Ok(verdicts) => {
                 let failed: Vec<_> = verdicts.iter().filter(|(_, class)| class != "pass").collect();
                 println!("{suite}: {} passed, {} failed", verdicts.len() - failed.len(), failed.len());
                 cases += verdicts.len();
+                let passed = verdicts.len() - failed.len();
+                let share = passed as f64 * 100.0 / verdicts.len().max(1) as f64;
+                table.push_str(&format!("| {suite} | {passed} | {} | {share:.1} % |\n", verdicts.len()));
                 failing.extend(
                     failed.into_iter().map(|(name, class)| (format!("{suite}/{name}"), class.clone())),
                 );
@@ -61,6 +69,9 @@ pub(crate) fn run(root: &Path, options: &[&str]) -> Vec<String> {
     }
     let file = root.join("corpus/gaps.txt");
     if update {
+        if suites.len() != SUITES.len() {
+            return vec!["--update needs all suites".to_owned()];
+        }
         let text: String = failing.iter().map(|(name, class)| format!("{name} = {class}\n")).collect();
         return fs::write(&file, text)
             .err()
