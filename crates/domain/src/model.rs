@@ -85,6 +85,8 @@ pub struct Draft {
     pub head: Head,
     /// The devices.
     pub devices: Devices,
+    /// As a new definition: what the guest sees may still be chosen anew.
+    pub abi_update: bool,
 }
 
 /// A definition that is complete and passed every rule. [`Draft::complete`] is the only way to
@@ -130,6 +132,7 @@ impl Draft {
                 passthrough: Passthrough::parse(&root)?,
             },
             devices: devices.map(|d| Devices::parse(&d, mode)).transpose()?.unwrap_or_default(),
+            abi_update: mode.abi_update,
         };
         match document.leftovers().first() {
             Some(leftover) => Err(leftover.error()),
@@ -193,12 +196,13 @@ impl Domain {
         Domain(draft)
     }
 
-    /// The same definition with an alias for every device, as a run has it.
-    pub(crate) fn with_aliases(&self) -> Domain {
+    /// The same definition as a run has it: with a USB port and an alias for every device.
+    pub(crate) fn for_run(&self) -> Result<Domain> {
         let mut draft = self.0.clone();
-        let Draft { head, devices } = &mut draft;
+        passes::usb_ports(&mut draft)?;
+        let Draft { head, devices, .. } = &mut draft;
         devices.assign_aliases(head);
-        Domain(draft)
+        Ok(Domain(draft))
     }
 
     /// The definition, to be changed and completed again.

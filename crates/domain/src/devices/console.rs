@@ -49,7 +49,8 @@ impl Console {
         self.target == Some(ConsoleTarget::Virtio)
     }
 
-    fn is_serial(&self) -> bool {
+    /// Whether it is a serial port under another name.
+    pub(crate) fn is_serial(&self) -> bool {
         matches!(self.target, Some(ConsoleTarget::Serial) | None)
     }
 }

@@ -545,6 +545,19 @@ impl Device for Graphics {
         el
     }
 
+    fn complete(&mut self, _head: &Head, _setting: &Setting<'_>) -> Result<()> {
+        // What is drawn by a card of the host is seen on this host only, unless more is said.
+        let open = self.port == 0 && self.tls_port == 0 && !self.autoport;
+        if self.kind == GraphicsType::Spice && self.wants_gl() && open {
+            for listen in &mut self.listens {
+                if listen.kind == ListenType::Address && listen.address.is_none() {
+                    listen.kind = ListenType::None;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn validate(&self, _draft: &Draft, _setting: &Setting<'_>) -> Result<()> {
         if self.kind == GraphicsType::Desktop {
             refuse!(unsupported, "unsupported graphics type 'desktop'");

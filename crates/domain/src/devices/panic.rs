@@ -6,6 +6,7 @@ use ostler_vocab::address::{Address, IsaAddress};
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind, Slot};
+use crate::machine::Machine;
 use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
@@ -27,6 +28,11 @@ impl Kind for Panic {
     fn parse(el: &Element<'_>) -> Result<Self> {
         Ok(Panic { model: el.word("model")?, info: Info::default() })
     }
+
+    fn implied(devices: &super::Devices, _head: &Head, machine: &dyn Machine) -> Vec<Self> {
+        let builtin = machine.builtin_panic().filter(|_| devices.panics.is_empty());
+        builtin.map(|model| Panic { model: Some(model), info: Info::default() }).into_iter().collect()
+    }
 }
 
 impl Device for Panic {
@@ -43,8 +49,9 @@ impl Device for Panic {
     }
 
     fn complete(&mut self, head: &Head, _setting: &Setting<'_>) -> Result<()> {
-        if self.model.is_none() && head.os.arch.is_some_and(ostler_base::Arch::is_x86) {
-            self.model = Some(PanicModel::Isa);
+        if self.model.is_none() {
+            let x86 = head.os.arch.is_some_and(ostler_base::Arch::is_x86);
+            self.model = crate::machine::of(&head.os).builtin_panic().or(x86.then_some(PanicModel::Isa));
         }
         Ok(())
     }

@@ -47,8 +47,8 @@ impl Redirfilter {
 fn version(text: &str) -> Option<u16> {
     let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
     let (major, minor): (u16, u16) = (major.parse().ok()?, minor.parse().ok()?);
-    let coded = |value: u16| (value / 10) << 4 | value % 10;
-    (major < 100 && minor < 100).then(|| coded(major) << 8 | coded(minor))
+    let coded = |value: u16| ((value / 10) << 4) | (value % 10);
+    (major < 100 && minor < 100).then(|| (coded(major) << 8) | coded(minor))
 }
 
 impl Kind for Redirfilter {

@@ -7,6 +7,7 @@ use super::{Machine, VirtioBus, first_of};
 use crate::Setting;
 use crate::devices::console::ConsoleTarget;
 use crate::devices::controller::{ControllerType, PciModel};
+use crate::devices::panic::PanicModel;
 use crate::devices::serial::{SerialModel, SerialTarget};
 use crate::devices::video::VideoType;
 
@@ -350,6 +351,10 @@ impl Machine for Virt {
 struct Pseries;
 
 impl Machine for Pseries {
+    fn builtin_panic(&self) -> Option<PanicModel> {
+        Some(PanicModel::Pseries)
+    }
+
     fn numbered_roots(&self) -> bool {
         true
     }
@@ -416,6 +421,10 @@ impl Machine for PowerBoard {
 struct S390;
 
 impl Machine for S390 {
+    fn builtin_panic(&self) -> Option<PanicModel> {
+        Some(PanicModel::S390)
+    }
+
     fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
         "virtio-scsi"
     }

@@ -11,6 +11,7 @@ use ostler_caps::emulator::Flag;
 use crate::Setting;
 use crate::devices::console::ConsoleTarget;
 use crate::devices::controller::PciModel;
+use crate::devices::panic::PanicModel;
 use crate::devices::serial::{SerialModel, SerialTarget};
 use crate::devices::video::VideoType;
 use crate::sections::os::Os;
@@ -112,6 +113,11 @@ pub trait Machine: Sync {
     /// Whether it has an ISA bus, and parallel ports on it.
     fn has_isa(&self) -> bool {
         false
+    }
+
+    /// The panic notifier that its firmware is.
+    fn builtin_panic(&self) -> Option<PanicModel> {
+        None
     }
 
     /// Where virtio devices sit.

@@ -10,6 +10,7 @@ mod resolve;
 
 use ostler_base::Result;
 
+pub(crate) use places::usb as usb_ports;
 pub(crate) use resolve::accelerator;
 
 use crate::{Draft, Setting, machine};
@@ -37,7 +38,7 @@ const PASSES: &[Pass] = &[
     places::virtio,
     places::spapr_vio,
     pci::addresses,
-    places::usb,
+    new_usb_ports,
     boot::order,
 ];
 
@@ -46,8 +47,13 @@ pub(crate) fn run(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     PASSES.iter().try_for_each(|pass| pass(draft, setting))
 }
 
+/// USB ports are the guest's to see: they are found for new definitions, and again for every run.
+fn new_usb_ports(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
+    if draft.abi_update { usb_ports(draft) } else { Ok(()) }
+}
+
 fn implied(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
-    let Draft { head, devices } = draft;
+    let Draft { head, devices, .. } = draft;
     devices.add_implied(head, machine::of(&head.os));
     Ok(())
 }

@@ -72,7 +72,8 @@ fn ccw_turn(turn: u8) -> u8 {
     known.unwrap_or(u8::MAX)
 }
 
-/// Registers of devices on the virtual bus of POWER: each kind counts from a base of its own.
+/// Registers of devices on the virtual bus of POWER: each kind counts from a base of its own. The
+/// console that is a serial port is where the port is.
 pub(super) fn spapr_vio(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     let taken = |draft: &Draft| -> BTreeSet<u64> {
         let reg = |d: &dyn Device| match d.info().address {
@@ -90,6 +91,10 @@ pub(super) fn spapr_vio(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()>
             used.extend(free);
             device.info_mut().address = Some(Address::SpaprVio(free));
         }
+    }
+    let address = draft.devices.serials.first().and_then(|serial| serial.info().address.clone());
+    if let Some(console) = draft.devices.consoles.first_mut().filter(|console| console.is_serial()) {
+        console.info_mut().address = address;
     }
     Ok(())
 }
@@ -169,7 +174,7 @@ impl UsbBus {
 const HUB_PORTS: u8 = 8;
 
 /// USB ports for every device that needs one.
-pub(super) fn usb(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
+pub(crate) fn usb(draft: &mut Draft) -> Result<()> {
     let mut buses: BTreeMap<u32, UsbBus> = BTreeMap::new();
     for controller in draft.devices.controllers.iter().filter(|c| c.kind == ControllerType::Usb) {
         if let Some(ports) = controller.usb_ports() {
@@ -254,14 +259,8 @@ fn grow_hubs(draft: &mut Draft, buses: &mut BTreeMap<u32, UsbBus>, wanted: usize
 /// Controllers for channels, virtio consoles and card readers.
 pub(super) fn serial_controllers(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     let devices = &mut draft.devices;
-    let mut wanted: BTreeSet<u32> = BTreeSet::new();
-    let mut most = 0u32;
-    for device in &mut devices.channels {
-        if let Some(place) = device.virtio_place() {
-            most = most.max(place.controller);
-            wanted.insert(0);
-        }
-    }
+    let mut wanted: BTreeSet<u32> =
+        devices.channels.iter_mut().filter_map(|c| c.virtio_place()).map(|place| place.controller).collect();
     if devices.consoles.iter().any(crate::devices::console::Console::is_virtio_port) {
         wanted.insert(0);
     }
@@ -269,18 +268,9 @@ pub(super) fn serial_controllers(draft: &mut Draft, _setting: &Setting<'_>) -> R
     if !devices.smartcards.is_empty() && !ccid {
         devices.controllers.push(Controller::unasked(ControllerType::Ccid, 0, None));
     }
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let any = devices.controllers.iter().any(|c| c.kind == ControllerType::VirtioSerial);
-    let there = |devices: &crate::devices::Devices, index: u32| {
-        devices
-            .controllers
-            .iter()
-            .any(|c| c.kind == ControllerType::VirtioSerial && c.index.unwrap_or(0) == index)
-    };
-    for index in 0..=most.min(255) {
-        if !there(devices, index) && (index > 0 || most > 0 || !any) {
+    for index in wanted {
+        let there = |c: &Controller| c.kind == ControllerType::VirtioSerial && c.index.unwrap_or(0) == index;
+        if !devices.controllers.iter().any(there) {
             devices.controllers.push(Controller::unasked(ControllerType::VirtioSerial, index, None));
         }
     }

@@ -36,7 +36,7 @@ pub fn plan(
     numbering: Numbering,
 ) -> Result<(Domain, Launch)> {
     check_resources(domain, facts)?;
-    let live = domain.with_aliases();
+    let live = domain.for_run()?;
     let mut build = Build { draft: &live, setting, facts, fds: PassedFds::new(numbering), parts: Vec::new() };
     command_line(&mut build)?;
     let mut actions = private_directory(&live, setting);

@@ -104,7 +104,7 @@ pub enum Place {
         mode: Option<VolumeMode>,
     },
     /// What a server has.
-    Network(NetworkImage),
+    Network(Box<NetworkImage>),
     /// An NVMe disk of the host.
     Nvme {
         /// `managed`
@@ -294,7 +294,7 @@ impl Place {
                 volume: source.require("volume")?.to_owned(),
                 mode: source.word("mode")?,
             },
-            (ImageType::Network, Some(source)) => Place::Network(NetworkImage::parse(source)?),
+            (ImageType::Network, Some(source)) => Place::Network(Box::new(NetworkImage::parse(source)?)),
             (ImageType::Network, None) => return Err(Error::xml("missing source of a network disk")),
             (ImageType::Nvme, Some(source)) => Place::Nvme {
                 managed: source.yes_no("managed")?,
