@@ -2,14 +2,18 @@
 //!
 //! Owns: `event`, and how an event reads. Never: decides what an event means.
 
+use std::fmt::Display;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ostler_rpc::programs::remote::procedures::{
     ConnectDomainEventCallbackDeregisterAny, ConnectDomainEventCallbackRegisterAny,
-    DomainEventCallbackLifecycle, DomainEventCallbackReboot,
+    DomainEventCallbackBalloonChange, DomainEventCallbackControlError, DomainEventCallbackDeviceAdded,
+    DomainEventCallbackDeviceRemovalFailed, DomainEventCallbackDeviceRemoved,
+    DomainEventCallbackLifecycle, DomainEventCallbackPmsuspend, DomainEventCallbackPmsuspendDisk,
+    DomainEventCallbackPmwakeup, DomainEventCallbackReboot, DomainEventCallbackRtcChange,
 };
 use ostler_rpc::programs::remote::{
-    ConnectDomainEventCallbackDeregisterAnyArgs, ConnectDomainEventCallbackRegisterAnyArgs,
+    ConnectDomainEventCallbackDeregisterAnyArgs, ConnectDomainEventCallbackRegisterAnyArgs, DomainRef,
 };
 use ostler_rpc::{Event, Events};
 use tokio::time::{Instant, sleep_until};
@@ -47,11 +51,46 @@ struct Type {
     read: fn(&Event) -> Option<String>,
 }
 
+/// What is said of an event about a domain, with nothing more or with one thing more.
+macro_rules! about {
+    ($event:ident) => {
+        |event| Some(plain(&event.read::<$event>()?.msg.dom))
+    };
+    ($event:ident, $field:ident $unit:literal) => {
+        |event| event.read::<$event>().map(|it| with(&it.msg.dom, format_args!("{}{}", it.msg.$field, $unit)))
+    };
+}
+
 /// Every type.
 const TYPES: &[Type] = &[
     Type { name: "lifecycle", number: 0, read: lifecycle },
-    Type { name: "reboot", number: 1, read: reboot },
+    Type { name: "reboot", number: 1, read: about!(DomainEventCallbackReboot) },
+    Type { name: "rtc-change", number: 2, read: about!(DomainEventCallbackRtcChange, offset "") },
+    Type { name: "control-error", number: 7, read: about!(DomainEventCallbackControlError) },
+    Type { name: "pm-wakeup", number: 11, read: about!(DomainEventCallbackPmwakeup) },
+    Type { name: "pm-suspend", number: 12, read: about!(DomainEventCallbackPmsuspend) },
+    Type { name: "balloon-change", number: 13, read: about!(DomainEventCallbackBalloonChange, actual "KiB") },
+    Type { name: "pm-suspend-disk", number: 14, read: about!(DomainEventCallbackPmsuspendDisk) },
+    Type { name: "device-removed", number: 15, read: about!(DomainEventCallbackDeviceRemoved, dev_alias "") },
+    Type { name: "device-added", number: 19, read: device_added },
+    Type { name: "device-removal-failed", number: 22, read: device_removal_failed },
 ];
+
+fn plain(dom: &DomainRef) -> String {
+    format!("for domain '{}'", dom.name)
+}
+
+fn with(dom: &DomainRef, more: impl Display) -> String {
+    format!("for domain '{}': {more}", dom.name)
+}
+
+fn device_added(event: &Event) -> Option<String> {
+    event.read::<DomainEventCallbackDeviceAdded>().map(|it| with(&it.dom, it.dev_alias))
+}
+
+fn device_removal_failed(event: &Event) -> Option<String> {
+    event.read::<DomainEventCallbackDeviceRemovalFailed>().map(|it| with(&it.dom, it.dev_alias))
+}
 
 /// What happened to a domain, by number, and how.
 const LIFECYCLE: &[(&str, &[&str])] = &[
@@ -86,12 +125,7 @@ fn lifecycle(event: &Event) -> Option<String> {
         let how = usize::try_from(message.detail).ok().and_then(|number| hows.get(number));
         (*what, *how.unwrap_or(&"unknown"))
     });
-    Some(format!("for domain '{}': {what} {how}", message.dom.name))
-}
-
-fn reboot(event: &Event) -> Option<String> {
-    let message = event.read::<DomainEventCallbackReboot>()?.msg;
-    Some(format!("for domain '{}'", message.dom.name))
+    Some(with(&message.dom, format_args!("{what} {how}")))
 }
 
 /// The line for an event, if it is one of these types.
@@ -226,6 +260,36 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ostler_base::Uuid;
+    use ostler_rpc::programs::remote::{
+        DomainEventBalloonChangeMsg, DomainEventCallbackBalloonChangeMsg, DomainEventCallbackLifecycleMsg,
+        DomainEventLifecycleMsg,
+    };
+    use ostler_rpc::xdr::encode;
+    use ostler_rpc::{Procedure, Xdr};
+
+    fn read<P: Procedure<Args: Xdr>>(content: &P::Args) -> Option<String> {
+        let mut event = Event { program: P::PROGRAM.number, procedure: P::ROW.number, content: Vec::new() };
+        encode(content, &mut event.content).unwrap();
+        line(&TYPES.iter().collect::<Vec<_>>(), &event)
+    }
+
+    #[test]
+    fn lines() {
+        let dom = || DomainRef { name: "a".to_owned(), uuid: Uuid::default(), id: 1 };
+        let lifecycle = |event, detail| {
+            let msg = DomainEventLifecycleMsg { dom: dom(), event, detail };
+            read::<DomainEventCallbackLifecycle>(&DomainEventCallbackLifecycleMsg { callback_id: 0, msg })
+        };
+        let said = |text: &str| Some(format!("event {text}\n"));
+        assert_eq!(lifecycle(3, 2), said("'lifecycle' for domain 'a': Suspended I/O Error"));
+        assert_eq!(lifecycle(3, 99), said("'lifecycle' for domain 'a': Suspended unknown"));
+        assert_eq!(lifecycle(-1, 0), said("'lifecycle' for domain 'a': unknown unknown"));
+        let msg = DomainEventBalloonChangeMsg { dom: dom(), actual: 7 };
+        let balloon = DomainEventCallbackBalloonChangeMsg { callback_id: 0, msg };
+        let text = read::<DomainEventCallbackBalloonChange>(&balloon);
+        assert_eq!(text, said("'balloon-change' for domain 'a': 7KiB"));
+    }
 
     #[test]
     fn moments() {
