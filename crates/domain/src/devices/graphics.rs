@@ -546,9 +546,9 @@ impl Device for Graphics {
     }
 
     fn complete(&mut self, _head: &Head, _setting: &Setting<'_>) -> Result<()> {
-        // What is drawn by a card of the host is seen on this host only, unless more is said.
+        // Without any port nothing is listened on: clients come by descriptor.
         let open = self.port == 0 && self.tls_port == 0 && !self.autoport;
-        if self.kind == GraphicsType::Spice && self.wants_gl() && open {
+        if self.kind == GraphicsType::Spice && open {
             for listen in &mut self.listens {
                 if listen.kind == ListenType::Address && listen.address.is_none() {
                     listen.kind = ListenType::None;

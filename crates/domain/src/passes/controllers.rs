@@ -138,12 +138,12 @@ pub(super) fn drive_addresses(draft: &mut Draft, _setting: &Setting<'_>) -> Resu
         }
     }
     let places: Vec<_> = devices.disks.iter().map(|d| (d.bus, d.info().address.clone(), &d.target)).collect();
-    for (at, (bus, address, target)) in places.iter().enumerate() {
+    for (at, (bus, address, _)) in places.iter().enumerate() {
         let Some(Address::Drive(drive)) = address else { continue };
-        if places[..at].iter().any(|(b, a, _)| b == bus && a == address) {
+        if let Some((.., first)) = places[..at].iter().find(|(b, a, _)| b == bus && a == address) {
             refuse!(
-                xml,
-                "found duplicate drive address for disk with target name '{target}' controller='{}' bus='{}' target='{}' unit='{}'",
+                unsupported,
+                "Found duplicate drive address for disk with target name '{first}' controller='{}' bus='{}' target='{}' unit='{}'",
                 drive.controller,
                 drive.bus,
                 drive.target,

@@ -197,7 +197,7 @@ pub(crate) fn usb(draft: &mut Draft) -> Result<()> {
             && let Some(bus) = buses.get_mut(&place.bus)
             && !bus.taken.insert(place.port.clone())
         {
-            refuse!(xml, "USB address '{}:{}' is already used", place.bus, place.port_text());
+            refuse!(xml, "Duplicate USB address bus {} port {}", place.bus, place.port_text());
         }
     }
     give_usb_ports(draft, &mut buses)
