@@ -51,7 +51,7 @@ impl Kind for Memballoon {
         })
     }
 
-    fn implied(devices: &super::Devices, _head: &Head, _machine: &dyn Machine) -> Vec<Self> {
+    fn implied(devices: &super::Devices, _head: &Head, machine: &dyn Machine) -> Vec<Self> {
         let named = &devices.memballoons;
         let virtio = Memballoon {
             model: BalloonModel::Virtio,
@@ -61,7 +61,7 @@ impl Kind for Memballoon {
             virtio: VirtioOptions::default(),
             info: Info::default(),
         };
-        if named.is_empty() { vec![virtio] } else { Vec::new() }
+        if named.is_empty() && machine.default_balloon() { vec![virtio] } else { Vec::new() }
     }
 }
 

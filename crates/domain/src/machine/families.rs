@@ -284,6 +284,10 @@ impl Machine for Microvm {
 struct ArmVirt;
 
 impl Machine for ArmVirt {
+    fn default_balloon(&self) -> bool {
+        false
+    }
+
     fn default_acpi(&self) -> bool {
         true
     }
@@ -313,6 +317,10 @@ impl Machine for ArmVirt {
 struct ArmBoard;
 
 impl Machine for ArmBoard {
+    fn default_balloon(&self) -> bool {
+        false
+    }
+
     fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
         "virtio-scsi"
     }
@@ -330,6 +338,10 @@ impl Machine for ArmBoard {
 struct Virt;
 
 impl Machine for Virt {
+    fn default_balloon(&self) -> bool {
+        false
+    }
+
     fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
         "virtio-scsi"
     }

@@ -115,6 +115,11 @@ pub trait Machine: Sync {
         false
     }
 
+    /// Whether a memory balloon is added to a definition that has none.
+    fn default_balloon(&self) -> bool {
+        true
+    }
+
     /// The panic notifier that its firmware is.
     fn builtin_panic(&self) -> Option<PanicModel> {
         None
