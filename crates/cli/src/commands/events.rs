@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ostler_rpc::programs::remote::procedures::{
     ConnectDomainEventCallbackDeregisterAny, ConnectDomainEventCallbackRegisterAny,
     DomainEventCallbackBalloonChange, DomainEventCallbackControlError, DomainEventCallbackDeviceAdded,
-    DomainEventCallbackDeviceRemovalFailed, DomainEventCallbackDeviceRemoved,
-    DomainEventCallbackLifecycle, DomainEventCallbackPmsuspend, DomainEventCallbackPmsuspendDisk,
-    DomainEventCallbackPmwakeup, DomainEventCallbackReboot, DomainEventCallbackRtcChange,
+    DomainEventCallbackDeviceRemovalFailed, DomainEventCallbackDeviceRemoved, DomainEventCallbackLifecycle,
+    DomainEventCallbackPmsuspend, DomainEventCallbackPmsuspendDisk, DomainEventCallbackPmwakeup,
+    DomainEventCallbackReboot, DomainEventCallbackRtcChange,
 };
 use ostler_rpc::programs::remote::{
     ConnectDomainEventCallbackDeregisterAnyArgs, ConnectDomainEventCallbackRegisterAnyArgs, DomainRef,
