@@ -19,6 +19,7 @@ corpus: build
 
 test: needs tidy build
 	$(CARGO) test --quiet --workspace
+	$(CARGO) xtask corpus
 
 demo:
 	@packaging/demo.sh

@@ -33,6 +33,8 @@ const TABLE_HEAD: &str = "# Conformance\n\nThe reference's own conformance data,
 written by `cargo xtask corpus --update`.\nThe cases that do not pass stand in `corpus/gaps.txt`, each with the class of \
 its failure.\n\n| suite | pass | cases | share |\n|---|--:|--:|--:|\n";
 
+const GAPS: &str = "corpus/gaps.txt";
+
 /// Least number of cases that a whole run has.
 const FLOOR: usize = 2774;
 
@@ -67,23 +69,27 @@ pub(crate) fn run(root: &Path, options: &[&str]) -> Vec<String> {
             Err(error) => return vec![format!("{suite}: {error}")],
         }
     }
-    let file = root.join("corpus/gaps.txt");
     if update {
         if suites.len() != SUITES.len() {
             return vec!["--update needs all suites".to_owned()];
         }
-        let text: String = failing.iter().map(|(name, class)| format!("{name} = {class}\n")).collect();
-        return fs::write(&file, text)
-            .err()
-            .map(|e| format!("{}: {e}", file.display()))
-            .into_iter()
-            .collect();
+        return write(root, &failing, &table);
     }
-    let mut faults = compare(&fs::read_to_string(&file).unwrap_or_default(), &failing, &suites);
+    let listed = fs::read_to_string(root.join(GAPS)).unwrap_or_default();
+    let mut faults = compare(&listed, &failing, &suites);
     if suites.len() == SUITES.len() && cases < FLOOR {
         faults.push(format!("only {cases} cases were run, expected at least {FLOOR}"));
     }
     faults
+}
+
+/// Writes the list of gaps and the page of figures.
+fn write(root: &Path, failing: &BTreeMap<String, String>, table: &str) -> Vec<String> {
+    let gaps: String = failing.iter().map(|(name, class)| format!("{name} = {class}\n")).collect();
+    let files = [(GAPS, gaps.as_str()), ("docs/reference/conformance.md", table)];
+    let write =
+        |(name, text): (&str, &str)| fs::write(root.join(name), text).err().map(|e| format!("{name}: {e}"));
+    files.into_iter().filter_map(write).collect()
 }
 
 fn compare(listed: &str, failing: &BTreeMap<String, String>, suites: &[&str]) -> Vec<String> {
