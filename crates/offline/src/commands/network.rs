@@ -1,11 +1,11 @@
 //! Networks and their ports.
 
 use ostler_base::{Error, Result, Uuid, Word};
+use ostler_pools::network::Network;
 use ostler_pools::network::dnsmasq;
 use ostler_pools::network::firewall::{self, Backend, Step};
 use ostler_pools::network::port::Port;
 use ostler_pools::network::update::{Update, UpdateCommand, UpdateSection};
-use ostler_pools::network::Network;
 use ostler_pools::{ReadMode, Schema, WriteMode};
 use ostler_vocab::inet::Family;
 

@@ -49,10 +49,10 @@ pub(super) fn mdevctl(args: &Args, _: &mut Kept) -> Result<String> {
     };
     match args.option("part") {
         None | Some("argv") => Ok(lines(&commands)),
-        Some("stdin") => Ok(commands.iter().filter_map(|c| c.stdin.clone()).map(|text| text + "\n").collect()),
-        Some(other) => {
-            Err(Error::invalid_arg(format!("unknown --part '{other}'; allowed: argv, stdin")))
+        Some("stdin") => {
+            Ok(commands.iter().filter_map(|c| c.stdin.clone()).map(|text| text + "\n").collect())
         }
+        Some(other) => Err(Error::invalid_arg(format!("unknown --part '{other}'; allowed: argv, stdin"))),
     }
 }
 
@@ -94,8 +94,7 @@ fn by_device(op: &str, device: &NodeDevice) -> Result<Vec<Command>> {
 /// `A B`: the definition becomes A; the running device B, then A; both become B.
 fn modify_sequence(args: &Args) -> Result<Vec<Command>> {
     let (a, b) = (device(args, 0)?, device(args, 1)?);
-    let steps =
-        [(&a, Affected::Defined), (&b, Affected::Live), (&a, Affected::Live), (&b, Affected::Both)];
+    let steps = [(&a, Affected::Defined), (&b, Affected::Live), (&a, Affected::Live), (&b, Affected::Both)];
     steps
         .into_iter()
         .map(|(device, affected)| mdev(device).map(|(mdev, parent)| mdevctl::modify(mdev, parent, affected)))
