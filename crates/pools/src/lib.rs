@@ -7,6 +7,7 @@ pub mod interface;
 mod metadata;
 pub mod network;
 pub mod nodedev;
+pub mod nwfilter;
 mod pci;
 mod read;
 pub mod secret;

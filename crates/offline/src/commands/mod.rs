@@ -7,6 +7,7 @@ mod interface;
 mod monitor;
 mod network;
 mod nodedev;
+mod nwfilter;
 mod secret;
 mod storage;
 
@@ -52,4 +53,7 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("vol-argv", storage::vol_argv),
     ("nodedev-xml", nodedev::xml),
     ("nodedev-mdevctl", nodedev::mdevctl),
+    ("nwfilter-xml", nwfilter::xml),
+    ("nwfilter-firewall", nwfilter::firewall),
+    ("nwfilter-binding", nwfilter::binding),
 ];

@@ -1,6 +1,6 @@
 //! Channel devices, subchannels and crypto adapters of s390.
 
-use ostler_base::{Result, Word, words};
+use ostler_base::{Error, Result, Word, words};
 use ostler_xml::El;
 
 use super::Fields;
@@ -147,14 +147,11 @@ impl Ccwgroup {
         let mut members = Vec::new();
         let devices = fields.el.child("members");
         for device in devices.iter().flat_map(|members| members.children("ccw_device")) {
-            let place = device
-                .attr("ref")
-                .filter(|place| !place.is_empty())
-                .ok_or_else(|| fields.unsupported("Missing ref property on ccw_device in members for"))?;
-            let name = Some(device.text()).filter(|name| !name.is_empty()).ok_or_else(|| {
-                fields.unsupported(&format!("Missing data in ccw_device with ref '{place}' in members for"))
-            })?;
-            members.push((place.to_owned(), name));
+            let Some(place) = device.attr("ref").filter(|place| !place.is_empty()) else {
+                let fault = fields.fault("Missing ref property on ccw_device in members for");
+                return Err(Error::xml(fault.detail()));
+            };
+            members.push((place.to_owned(), device.text()));
         }
         let kind = match fields.el.child("capability") {
             None => None,
