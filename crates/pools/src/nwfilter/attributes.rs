@@ -114,11 +114,20 @@ pub type Table = &'static [&'static [Attribute]];
 
 const COMMENT: &[Attribute] = &[own("comment", Kind::Text)];
 
+/// The masks of rules for one protocol of Ethernet follow their addresses; in other rules they
+/// stand for themselves.
 const ETHERNET: &[Attribute] = &[
     own("srcmacaddr", Kind::Mac),
     following("srcmacmask", Kind::MacMask, "srcmacaddr"),
     own("dstmacaddr", Kind::Mac),
     following("dstmacmask", Kind::MacMask, "dstmacaddr"),
+];
+
+const ETHERNET_AROUND: &[Attribute] = &[
+    own("srcmacaddr", Kind::Mac),
+    own("srcmacmask", Kind::MacMask),
+    own("dstmacaddr", Kind::Mac),
+    own("dstmacmask", Kind::MacMask),
 ];
 
 const STP: &[Attribute] = &[
@@ -155,9 +164,9 @@ const ARP: &[Attribute] = &[
     own("arpsrcmacaddr", Kind::Mac),
     own("arpdstmacaddr", Kind::Mac),
     own("arpsrcipaddr", Kind::Ip),
-    following("arpsrcipmask", Kind::IpMask, "arpsrcipaddr"),
+    own("arpsrcipmask", Kind::IpMask),
     own("arpdstipaddr", Kind::Ip),
-    following("arpdstipmask", Kind::IpMask, "arpdstipaddr"),
+    own("arpdstipmask", Kind::IpMask),
     own("gratuitous", Kind::Bool),
 ];
 
@@ -168,18 +177,25 @@ const PORTS: &[Attribute] = &[
     following("dstportend", Kind::U16(true), "srcportstart"),
 ];
 
+const PORTS_WITHIN: &[Attribute] = &[
+    own("srcportstart", Kind::U16(true)),
+    own("srcportend", Kind::U16(true)),
+    own("dstportstart", Kind::U16(true)),
+    own("dstportend", Kind::U16(true)),
+];
+
 const IP: &[Attribute] = &[
     own("srcipaddr", Kind::Ip),
-    own("dstipaddr", Kind::Ip),
     following("srcipmask", Kind::IpMask, "srcipaddr"),
+    own("dstipaddr", Kind::Ip),
     following("dstipmask", Kind::IpMask, "dstipaddr"),
     own("protocol", Kind::IpProtocol),
 ];
 
 const IP6: &[Attribute] = &[
     own("srcipaddr", Kind::Ip6),
-    own("dstipaddr", Kind::Ip6),
     following("srcipmask", Kind::Ip6Mask, "srcipaddr"),
+    own("dstipaddr", Kind::Ip6),
     following("dstipmask", Kind::Ip6Mask, "dstipaddr"),
     own("protocol", Kind::IpProtocol),
 ];
@@ -194,15 +210,15 @@ const ICMP_RANGES: &[Attribute] = &[
 const INNER_IP: &[Attribute] = &[
     own("srcmacaddr", Kind::Mac),
     own("srcipaddr", Kind::Ip),
-    own("dstipaddr", Kind::Ip),
     following("srcipmask", Kind::IpMask, "srcipaddr"),
+    own("dstipaddr", Kind::Ip),
     following("dstipmask", Kind::IpMask, "dstipaddr"),
     own("srcipfrom", Kind::Ip),
     following("srcipto", Kind::Ip, "srcipfrom"),
     own("dstipfrom", Kind::Ip),
     following("dstipto", Kind::Ip, "dstipfrom"),
     own("dscp", Kind::Dscp),
-    own("connlimit-above", Kind::U16(true)),
+    own("connlimit-above", Kind::U16(false)),
     own("state", Kind::State),
     own("ipset", Kind::IpsetName),
     own("ipsetflags", Kind::IpsetFlags),
@@ -211,15 +227,15 @@ const INNER_IP: &[Attribute] = &[
 const INNER_IP6: &[Attribute] = &[
     own("srcmacaddr", Kind::Mac),
     own("srcipaddr", Kind::Ip6),
-    own("dstipaddr", Kind::Ip6),
     following("srcipmask", Kind::Ip6Mask, "srcipaddr"),
+    own("dstipaddr", Kind::Ip6),
     following("dstipmask", Kind::Ip6Mask, "dstipaddr"),
     own("srcipfrom", Kind::Ip6),
     following("srcipto", Kind::Ip6, "srcipfrom"),
     own("dstipfrom", Kind::Ip6),
     following("dstipto", Kind::Ip6, "dstipfrom"),
     own("dscp", Kind::Dscp),
-    own("connlimit-above", Kind::U16(true)),
+    own("connlimit-above", Kind::U16(false)),
     own("state", Kind::State),
     own("ipset", Kind::IpsetName),
     own("ipsetflags", Kind::IpsetFlags),
@@ -240,9 +256,9 @@ pub fn table(protocol: Protocol) -> Table {
         Mac => &[ETHERNET, ETHER_TYPE, COMMENT],
         Vlan => &[ETHERNET, VLAN, COMMENT],
         Protocol::Stp => &[STP, COMMENT],
-        Arp | Rarp => &[ETHERNET, ARP, COMMENT],
-        Ip => &[ETHERNET, IP, PORTS, DSCP, COMMENT],
-        Ipv6 => &[ETHERNET, IP6, PORTS, ICMP_RANGES, COMMENT],
+        Arp | Rarp => &[ETHERNET_AROUND, ARP, COMMENT],
+        Ip => &[ETHERNET_AROUND, IP, PORTS_WITHIN, DSCP, COMMENT],
+        Ipv6 => &[ETHERNET_AROUND, IP6, PORTS_WITHIN, ICMP_RANGES, COMMENT],
         Tcp => &[INNER_IP, PORTS, TCP, COMMENT],
         Udp | Sctp => &[INNER_IP, PORTS, COMMENT],
         Icmp => &[INNER_IP, ICMP, COMMENT],

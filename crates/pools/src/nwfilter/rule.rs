@@ -101,9 +101,26 @@ impl Rule {
                 item.negated = negated;
             }
         }
-        // A set is looked into with both its name and its flags only.
-        if self.item("ipset").is_none() || self.item("ipsetflags").is_none() {
-            self.items.retain(|item| !item.name.starts_with("ipset"));
+        if !matches!(protocol, Protocol::All | Protocol::AllIpv6) {
+            self.settle_set();
+        }
+    }
+
+    /// A set of addresses without flags is looked through for the source, and flags without a set
+    /// say nothing.
+    fn settle_set(&mut self) {
+        let Some(at) = self.items.iter().position(|item| item.name == "ipset") else {
+            self.items.retain(|item| item.name != "ipsetflags");
+            return;
+        };
+        if self.item("ipsetflags").is_none() {
+            let flags = Item {
+                name: "ipsetflags",
+                kind: Kind::IpsetFlags,
+                value: Value::IpsetFlags(vec![true]),
+                negated: false,
+            };
+            self.items.insert(at + 1, flags);
         }
     }
 
@@ -197,4 +214,70 @@ fn with_items(mut el: El, items: &[&Item]) -> El {
         el.set(item.name, item.value.to_text(item.kind));
     }
     el
+}
+
+#[cfg(test)]
+mod tests {
+    use ostler_base::Uuid;
+
+    use crate::ReadMode;
+    use crate::nwfilter::Filter;
+
+    fn written(protocols: &str) -> String {
+        let text = format!("<filter name='f'><rule action='drop' direction='in'>{protocols}</rule></filter>");
+        let xml = Filter::parse(&text, &ReadMode::new(Uuid([7; 16]))).unwrap().to_xml();
+        let lines = xml.lines().map(str::trim).filter(|line| line.ends_with("/>"));
+        lines.collect::<Vec<_>>().concat()
+    }
+
+    fn refused(protocols: &str) -> bool {
+        let text = format!("<filter name='f'><rule action='drop' direction='in'>{protocols}</rule></filter>");
+        Filter::parse(&text, &ReadMode::new(Uuid([7; 16]))).is_err()
+    }
+
+    #[test]
+    fn masks_follow_their_addresses() {
+        assert_eq!(
+            written(
+                "<mac match='no' srcmacaddr='1:2:3:4:5:6'/><mac srcmacmask='ff:ff:ff:0:0:0' protocolid='arp'/>"
+            ),
+            "<mac protocolid='arp'/><mac match='no' srcmacaddr='01:02:03:04:05:06' srcmacmask='ff:ff:ff:00:00:00'/>"
+        );
+        assert_eq!(written("<arp match='no' arpsrcipmask='24'/>"), "<arp match='no' arpsrcipmask='24'/>");
+        assert_eq!(written("<tcp match='no' dstportstart='5'/>"), "<tcp dstportstart='5'/>");
+    }
+
+    #[test]
+    fn only_the_first_protocol_counts() {
+        assert_eq!(written("<tcp/><udp/>"), "<tcp/>");
+    }
+
+    #[test]
+    fn sets_of_addresses() {
+        assert_eq!(written("<tcp ipset='a'/>"), "<tcp ipset='a' ipsetflags='src'/>");
+        assert_eq!(written("<tcp ipsetflags='src'/>"), "<tcp/>");
+        assert_eq!(written("<all ipsetflags='dst,SRC'/>"), "<all ipsetflags='dst,src'/>");
+    }
+
+    #[test]
+    fn values_out_of_bounds() {
+        for bad in [
+            "<tcp dscp='64'/>",
+            "<tcp srcportstart='65536'/>",
+            "<tcp srcipaddr='::1'/>",
+            "<tcp-ipv6 srcipmask='129'/>",
+            "<mac protocolid='0x5ff'/>",
+            "<mac srcmacmask='ff:0:ff:0:0:0'/>",
+            "<vlan vlanid='4096'/>",
+            "<ip srcportstart='5'/>",
+            "<ip protocol='icmp' srcportstart='5'/>",
+            "<all connlimit-above='0x10'/>",
+            "<all ipset='a/b' ipsetflags='src'/>",
+            "<all state='OLD'/>",
+            "<tcp flags='SYN'/>",
+        ] {
+            assert!(refused(bad), "{bad}");
+        }
+        assert!(!refused("<ip protocol='17' srcportstart='0x10'/>"));
+    }
 }

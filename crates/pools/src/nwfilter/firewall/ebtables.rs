@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use ostler_base::Result;
+use ostler_base::{Error, Origin, Result};
 
 use super::words::{Words, expand};
 use super::{Set, Step};
@@ -15,6 +15,9 @@ use crate::nwfilter::{Action, Direction, ROOT};
 
 /// The group that bridges talk in (spanning tree).
 const BRIDGE_GROUP: &str = "01:80:c2:00:00:00";
+
+/// The address that reaches everybody.
+pub(super) const BRIDGE_BROADCAST: &str = "ff:ff:ff:ff:ff:ff";
 
 /// The protocols that the names of chains begin with, and how frames get into such a chain.
 const CHAIN_MATCHES: &[(&str, &[&str])] = &[
@@ -29,14 +32,14 @@ const CHAIN_MATCHES: &[(&str, &[&str])] = &[
 
 /// Which way frames go, seen from the host.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Way {
+pub(super) enum Way {
     /// From the guest.
     In,
     /// To the guest.
     Out,
 }
 
-const WAYS: [Way; 2] = [Way::In, Way::Out];
+pub(super) const WAYS: [Way; 2] = [Way::In, Way::Out];
 
 impl Way {
     fn letter(self, set: Set) -> char {
@@ -57,7 +60,7 @@ impl Way {
     }
 
     /// The chain of the kernel and the option that names the interface in it.
-    fn hook(self) -> (&'static str, &'static str) {
+    pub(super) fn hook(self) -> (&'static str, &'static str) {
         match self {
             Way::In => ("PREROUTING", "-i"),
             Way::Out => ("POSTROUTING", "-o"),
@@ -65,11 +68,11 @@ impl Way {
     }
 }
 
-fn ebtables<'w>(words: impl IntoIterator<Item = &'w str>) -> Command {
+pub(super) fn ebtables<'w>(words: impl IntoIterator<Item = &'w str>) -> Command {
     Command::new("ebtables", ["--concurrent", "-t", "nat"].into_iter().chain(words))
 }
 
-fn root(way: Way, set: Set, interface: &str) -> String {
+pub(super) fn root(way: Way, set: Set, interface: &str) -> String {
     format!("libvirt-{}-{interface}", way.letter(set))
 }
 
@@ -157,7 +160,7 @@ fn subchains<'a>(rules: &[&Instance<'a>]) -> Vec<Subchain<'a>> {
     }
     let mut list: Vec<Subchain<'a>> =
         found.into_iter().map(|((way, name), priority)| Subchain { name, priority, way }).collect();
-    list.sort_by_key(|chain| (chain.priority, chain.name, chain.way));
+    list.sort_by_key(|chain| (chain.priority, chain.way, chain.name));
     list
 }
 
@@ -167,17 +170,26 @@ pub(super) fn fill(rules: &[&Instance<'_>], interface: &str) -> Result<Vec<Step>
         ways(rules).map(|way| Step::Run(ebtables(["-N", &root(way, Set::New, interface)]))).collect();
     let mut waiting = subchains(rules).into_iter().peekable();
     for instance in rules {
-        while let Some(chain) = waiting.next_if(|chain| chain.priority <= instance.rule.priority) {
+        let priority = priority(instance);
+        while let Some(chain) = waiting.next_if(|chain| chain.priority <= priority) {
             steps.extend(make_subchain(&chain, interface));
         }
         for words in expand(instance)? {
-            steps.extend(rule(instance, &words, interface));
+            steps.extend(rule(instance, &words, interface)?);
         }
     }
     for chain in waiting {
         steps.extend(make_subchain(&chain, interface));
     }
     Ok(steps)
+}
+
+/// The priority of a rule among chains: a rule never comes before its own chain.
+fn priority(instance: &Instance<'_>) -> i32 {
+    match instance.chain {
+        ROOT => instance.rule.priority,
+        _ => instance.rule.priority.max(instance.chain_priority),
+    }
 }
 
 fn make_subchain(subchain: &Subchain<'_>, interface: &str) -> Vec<Step> {
@@ -194,26 +206,32 @@ fn make_subchain(subchain: &Subchain<'_>, interface: &str) -> Vec<Step> {
     ]
 }
 
-fn rule(instance: &Instance<'_>, words: &Words<'_>, interface: &str) -> Vec<Step> {
+fn rule(instance: &Instance<'_>, words: &Words<'_>, interface: &str) -> Result<Vec<Step>> {
     let direction = instance.rule.direction;
-    WAYS.into_iter()
-        .filter(|way| way.sees(direction))
-        .map(|way| {
-            // A rule for both ways says what is true of frames to the guest.
-            let reversed = way == Way::In && direction == Direction::Inout;
-            let mut frame =
-                Frame { words, reversed, command: ebtables(["-A", &chain(way, interface, instance.chain)]) };
-            frame.describe();
-            let target = match instance.rule.action {
-                Action::Accept => "ACCEPT",
-                Action::Drop | Action::Reject => "DROP",
-                Action::Return => "RETURN",
-                Action::Continue => "CONTINUE",
-            };
-            frame.command.extend(["-j", target]);
-            Step::Run(frame.command)
-        })
-        .collect()
+    if instance.rule.protocol == Some(Protocol::Stp)
+        && direction == Direction::Inout
+        && words.has("srcmacaddr")
+    {
+        let error =
+            Error::internal("STP filtering in inout direction with source MAC address set is not supported");
+        return Err(error.from_origin(Origin::Nwfilter));
+    }
+    let steps = WAYS.into_iter().filter(|way| way.sees(direction)).map(|way| {
+        // A rule for both ways says what is true of frames to the guest.
+        let reversed = way == Way::In && direction == Direction::Inout;
+        let mut frame =
+            Frame { words, reversed, command: ebtables(["-A", &chain(way, interface, instance.chain)]) };
+        frame.describe();
+        let target = match instance.rule.action {
+            Action::Accept => "ACCEPT",
+            Action::Drop | Action::Reject => "DROP",
+            Action::Return => "RETURN",
+            Action::Continue => "CONTINUE",
+        };
+        frame.command.extend(["-j", target]);
+        Step::Run(frame.command)
+    });
+    Ok(steps.collect())
 }
 
 /// The options that describe a frame.
@@ -284,10 +302,7 @@ impl Frame<'_, '_> {
     }
 
     fn stp(&mut self) {
-        // Bridges never talk to guests: only frames as they come.
-        if let Some(value) = self.words.pair("srcmacaddr", "/", "srcmacmask") {
-            self.option(self.way("-s", "-d"), "srcmacaddr", value);
-        }
+        self.pair("-s", "srcmacaddr", "/", "srcmacmask");
         self.command.extend(["-d", BRIDGE_GROUP]);
         self.plain("--stp-type", "type");
         self.plain("--stp-flags", "flags");
@@ -345,9 +360,10 @@ impl Frame<'_, '_> {
         let range = |first: &str, last: &str| match (self.words.text(first), self.words.text(last)) {
             (Some(first), Some(last)) => format!("{first}:{last}"),
             (Some(only), None) => format!("{only}:{only}"),
-            (None, _) => "0:255".to_owned(),
+            (None, Some(last)) => format!("0:{last}"),
+            (None, None) => "0:255".to_owned(),
         };
-        if !self.words.has("type") && !self.words.has("code") {
+        if !["type", "typeend", "code", "codeend"].iter().any(|name| self.words.has(name)) {
             return;
         }
         let value = format!("{}/{}", range("type", "typeend"), range("code", "codeend"));

@@ -221,9 +221,10 @@ impl Packet<'_, '_> {
         let mut options = Options { words, back, list: Vec::new() };
         options.address();
         options.ip();
+        options.tcp_flags();
         options.ports();
+        options.tcp_option();
         options.icmp(self.layer);
-        options.tcp();
         // A rule that says nothing but where a packet comes from says nothing of the answers.
         if words.has("srcmacaddr") && back && options.list.is_empty() {
             return None;
@@ -241,9 +242,13 @@ impl Packet<'_, '_> {
     fn state_words(&self, icmp_type: bool) -> Vec<String> {
         let mut list = Vec::new();
         let accepts = self.words.rule.action == Action::Accept;
+        // Connections are counted whatever their state.
+        if accepts && self.words.has("connlimit-above") {
+            return list;
+        }
         let (states, default) = match &self.state {
             State::Any => return list,
-            State::Default(_) if !accepts || self.words.has("connlimit-above") => return list,
+            State::Default(_) if !accepts => return list,
             State::Default(states) => ((*states).to_owned(), true),
             State::Named(states) if states.is_empty() => return list,
             State::Named(states) => (states.clone(), false),
@@ -343,11 +348,14 @@ impl Options<'_, '_> {
         }
     }
 
-    fn tcp(&mut self) {
+    fn tcp_flags(&mut self) {
         if let Some(Value::TcpFlags { mask, flags }) = self.words.rule.value("flags") {
             self.list.extend(self.words.not("flags").map(str::to_owned));
             self.list.extend(["--tcp-flags".to_owned(), tcp_names(*mask), tcp_names(*flags)]);
         }
+    }
+
+    fn tcp_option(&mut self) {
         if let Some(option) = self.words.text("option") {
             self.option("--tcp-option", "option", option);
         }

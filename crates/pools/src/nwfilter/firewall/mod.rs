@@ -12,6 +12,9 @@
 
 mod ebtables;
 mod iptables;
+pub mod learning;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use ostler_base::Result;
