@@ -13,6 +13,7 @@
 pub mod devices;
 pub mod machine;
 mod model;
+pub mod moments;
 mod outline;
 mod passes;
 pub mod plans;

@@ -6,7 +6,7 @@
 use std::ops::Deref;
 
 use ostler_base::{Code, Error, Origin, Result, Uuid};
-use ostler_xml::{Document, El};
+use ostler_xml::{Document, El, Element};
 
 use crate::devices::Devices;
 use crate::sections::{
@@ -113,31 +113,36 @@ impl Draft {
             let detail = format!("unexpected root element <{}>, expecting <domain>", root.name());
             return Err(Error::new(Code::XmlError, Origin::Domain, detail).at(root.position()));
         }
-        let devices = root.child("devices");
-        let draft = Draft {
-            head: Head {
-                identity: Identity::parse(&root, mode)?,
-                memory: Memory::parse(&root)?,
-                memory_backing: MemoryBacking::parse(&root)?,
-                vcpus: Vcpus::parse(&root)?,
-                iothreads: IoThreads::parse(&root)?,
-                numatune: Numatune::parse(&root)?,
-                os: Os::parse(&root)?,
-                features: Features::parse(&root)?,
-                cpu: Cpu::parse(&root)?,
-                clock: Clock::parse(&root)?,
-                lifecycle: Lifecycle::parse(&root)?,
-                emulator: devices.and_then(|d| d.child_text("emulator")),
-                seclabels: seclabel::parse(&root, mode)?,
-                passthrough: Passthrough::parse(&root)?,
-            },
-            devices: devices.map(|d| Devices::parse(&d, mode)).transpose()?.unwrap_or_default(),
-            abi_update: mode.abi_update,
-        };
+        let draft = Draft::from_element(&root, mode)?;
         match document.leftovers().first() {
             Some(leftover) => Err(leftover.error()),
             None => Ok(draft),
         }
+    }
+
+    /// Reads a definition inside another document.
+    pub(crate) fn from_element(root: &Element<'_>, mode: &ReadMode) -> Result<Self> {
+        let devices = root.child("devices");
+        Ok(Draft {
+            head: Head {
+                identity: Identity::parse(root, mode)?,
+                memory: Memory::parse(root)?,
+                memory_backing: MemoryBacking::parse(root)?,
+                vcpus: Vcpus::parse(root)?,
+                iothreads: IoThreads::parse(root)?,
+                numatune: Numatune::parse(root)?,
+                os: Os::parse(root)?,
+                features: Features::parse(root)?,
+                cpu: Cpu::parse(root)?,
+                clock: Clock::parse(root)?,
+                lifecycle: Lifecycle::parse(root)?,
+                emulator: devices.and_then(|d| d.child_text("emulator")),
+                seclabels: seclabel::parse(root, mode)?,
+                passthrough: Passthrough::parse(root)?,
+            },
+            devices: devices.map(|d| Devices::parse(&d, mode)).transpose()?.unwrap_or_default(),
+            abi_update: mode.abi_update,
+        })
     }
 
     /// Fills in what was left open, finds a place for every device and checks every rule.
@@ -163,8 +168,13 @@ impl Draft {
 
     /// The document's outermost element.
     pub fn to_element(&self, mode: &WriteMode) -> El {
+        self.to_element_named("domain", mode)
+    }
+
+    /// The same under another name, for a document that has two of them.
+    pub(crate) fn to_element_named(&self, name: &'static str, mode: &WriteMode) -> El {
         let head = &self.head;
-        let mut root = El::new("domain");
+        let mut root = El::new(name);
         head.identity.format(&mut root, mode);
         head.memory.format(&mut root);
         head.memory_backing.format(&mut root);

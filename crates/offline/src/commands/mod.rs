@@ -9,6 +9,7 @@ mod network;
 mod nodedev;
 mod nwfilter;
 mod secret;
+mod snapshot;
 mod storage;
 
 use ostler_base::Result;
@@ -56,4 +57,7 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("nwfilter-xml", nwfilter::xml),
     ("nwfilter-firewall", nwfilter::firewall),
     ("nwfilter-binding", nwfilter::binding),
+    ("snapshot-xml", snapshot::snapshot),
+    ("checkpoint-xml", snapshot::checkpoint),
+    ("backup-xml", snapshot::backup),
 ];

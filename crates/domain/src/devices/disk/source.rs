@@ -166,9 +166,36 @@ pub struct Image {
 }
 
 impl Image {
+    /// An image of which nothing is known but the place.
+    pub(crate) fn new(place: Place) -> Self {
+        Image {
+            place,
+            format: None,
+            index: None,
+            startup_policy: None,
+            auth: None,
+            auth_inside: false,
+            encryption: None,
+            encryption_inside: false,
+            slice: None,
+            reservations: None,
+            metadata_cache: None,
+            backing: Backing::Unknown,
+        }
+    }
+
     /// Reads type, source and what is below; `el` is a disk or a `<backingStore>`.
     pub(super) fn parse(el: &Element<'_>, kind: ImageType, format: Option<ImageFormat>) -> Result<Self> {
-        let source = el.child("source");
+        let image = Image::from_source(el.child("source"), kind, format)?;
+        Ok(Image { backing: Backing::parse(el)?, ..image })
+    }
+
+    /// Reads what `<source>`, or an element like it, says.
+    pub(crate) fn from_source(
+        source: Option<Element<'_>>,
+        kind: ImageType,
+        format: Option<ImageFormat>,
+    ) -> Result<Self> {
         let inside = |name: &str| source.and_then(|s| s.child(name));
         let (auth, encryption) = (inside("auth"), inside("encryption"));
         let slice = match inside("slices").and_then(|s| s.child("slice")) {
@@ -183,7 +210,6 @@ impl Image {
             None => None,
         };
         Ok(Image {
-            place: Place::parse(source.as_ref(), kind)?,
             format,
             index: source.map(|s| s.number("index")).transpose()?.flatten(),
             startup_policy: source.map(|s| s.word("startupPolicy")).transpose()?.flatten(),
@@ -193,13 +219,12 @@ impl Image {
             encryption_inside: encryption.is_some(),
             slice,
             reservations,
-            metadata_cache: None,
-            backing: Backing::parse(el)?,
+            ..Image::new(Place::parse(source.as_ref(), kind)?)
         })
     }
 
     /// Whether there is no medium.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         matches!(&self.place, Place::File(None) | Place::Block(None) | Place::Dir(None))
     }
 
@@ -223,7 +248,12 @@ impl Image {
 
     /// `<source>`, unless it would say nothing.
     pub(super) fn format_source(&self, el: &mut El) {
-        let mut source = El::new("source");
+        el.push_filled(self.source_el("source"));
+    }
+
+    /// `<source>`, or an element like it.
+    pub(crate) fn source_el(&self, name: &'static str) -> El {
+        let mut source = El::new(name);
         source.set_opt("startupPolicy", self.startup_policy);
         self.place.format(&mut source);
         source.set_opt("index", self.index);
@@ -242,7 +272,7 @@ impl Image {
             }));
             source.push(reservations);
         }
-        el.push_filled(source);
+        source
     }
 }
 
@@ -315,7 +345,7 @@ impl Place {
     }
 
     /// Its `type`.
-    pub(super) fn kind(&self) -> ImageType {
+    pub(crate) fn kind(&self) -> ImageType {
         match self {
             Place::File(_) => ImageType::File,
             Place::Block(_) => ImageType::Block,
