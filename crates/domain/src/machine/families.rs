@@ -52,24 +52,66 @@ pub(super) struct Generic;
 
 impl Machine for Generic {}
 
+/// What every PC board with an ISA bus has.
+macro_rules! isa_pc {
+    () => {
+        fn default_video(&self) -> VideoType {
+            VideoType::Cirrus
+        }
+
+        fn has_vga(&self) -> bool {
+            true
+        }
+
+        fn builtin_ps2(&self) -> bool {
+            true
+        }
+
+        fn has_pit(&self) -> bool {
+            true
+        }
+
+        fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
+            Some((SerialTarget::Isa, SerialModel::IsaSerial))
+        }
+
+        fn has_isa(&self) -> bool {
+            true
+        }
+    };
+}
+
+/// What every PC board with a PCI bus of either kind has.
+macro_rules! pci_pc {
+    () => {
+        isa_pc!();
+
+        fn default_acpi(&self) -> bool {
+            true
+        }
+
+        fn default_usb(&self) -> bool {
+            true
+        }
+
+        fn default_network_card(&self, setting: &Setting<'_>) -> Option<&'static str> {
+            pc_network_card(setting)
+        }
+
+        fn usb_model(&self, setting: &Setting<'_>) -> Option<&'static str> {
+            first_of(setting, &[(Flag::Piix3UsbUhci, "piix3-uhci")])
+        }
+    };
+}
+
 /// PC with an i440FX chip set: conventional PCI, IDE.
 struct I440fx;
 
 impl Machine for I440fx {
-    fn default_acpi(&self) -> bool {
-        true
-    }
+    pci_pc!();
 
     fn display_slot(&self) -> Option<u8> {
         Some(2)
-    }
-
-    fn default_video(&self) -> VideoType {
-        VideoType::Cirrus
-    }
-
-    fn has_vga(&self) -> bool {
-        true
     }
 
     fn pci_root(&self) -> Option<PciModel> {
@@ -93,30 +135,6 @@ impl Machine for I440fx {
         }
     }
 
-    fn default_usb(&self) -> bool {
-        true
-    }
-
-    fn builtin_ps2(&self) -> bool {
-        true
-    }
-
-    fn default_network_card(&self, setting: &Setting<'_>) -> Option<&'static str> {
-        pc_network_card(setting)
-    }
-
-    fn has_pit(&self) -> bool {
-        true
-    }
-
-    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
-        Some((SerialTarget::Isa, SerialModel::IsaSerial))
-    }
-
-    fn has_isa(&self) -> bool {
-        true
-    }
-
     fn power_management(&self) -> Option<&'static str> {
         Some("PIIX4_PM")
     }
@@ -124,30 +142,16 @@ impl Machine for I440fx {
     fn host_bridge(&self) -> Option<&'static str> {
         Some("i440FX-pcihost")
     }
-
-    fn usb_model(&self, setting: &Setting<'_>) -> Option<&'static str> {
-        first_of(setting, &[(Flag::Piix3UsbUhci, "piix3-uhci")])
-    }
 }
 
 /// PC with a Q35 chip set: PCI Express, SATA.
 struct Q35;
 
 impl Machine for Q35 {
-    fn default_acpi(&self) -> bool {
-        true
-    }
+    pci_pc!();
 
     fn display_slot(&self) -> Option<u8> {
         Some(1)
-    }
-
-    fn default_video(&self) -> VideoType {
-        VideoType::Cirrus
-    }
-
-    fn has_vga(&self) -> bool {
-        true
     }
 
     fn pci_root(&self) -> Option<PciModel> {
@@ -174,30 +178,6 @@ impl Machine for Q35 {
         }
     }
 
-    fn default_usb(&self) -> bool {
-        true
-    }
-
-    fn builtin_ps2(&self) -> bool {
-        true
-    }
-
-    fn default_network_card(&self, setting: &Setting<'_>) -> Option<&'static str> {
-        pc_network_card(setting)
-    }
-
-    fn has_pit(&self) -> bool {
-        true
-    }
-
-    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
-        Some((SerialTarget::Isa, SerialModel::IsaSerial))
-    }
-
-    fn has_isa(&self) -> bool {
-        true
-    }
-
     fn power_management(&self) -> Option<&'static str> {
         Some("ICH9-LPC")
     }
@@ -208,10 +188,6 @@ impl Machine for Q35 {
 
     fn added_usb_model(&self) -> Option<&'static str> {
         Some("qemu-xhci")
-    }
-
-    fn usb_model(&self, setting: &Setting<'_>) -> Option<&'static str> {
-        first_of(setting, &[(Flag::Piix3UsbUhci, "piix3-uhci")])
     }
 }
 
@@ -230,29 +206,7 @@ fn pc_network_card(setting: &Setting<'_>) -> Option<&'static str> {
 struct IsaPc;
 
 impl Machine for IsaPc {
-    fn default_video(&self) -> VideoType {
-        VideoType::Cirrus
-    }
-
-    fn has_vga(&self) -> bool {
-        true
-    }
-
-    fn builtin_ps2(&self) -> bool {
-        true
-    }
-
-    fn has_pit(&self) -> bool {
-        true
-    }
-
-    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
-        Some((SerialTarget::Isa, SerialModel::IsaSerial))
-    }
-
-    fn has_isa(&self) -> bool {
-        true
-    }
+    isa_pc!();
 }
 
 /// PC of little: virtio over memory, one serial port.
