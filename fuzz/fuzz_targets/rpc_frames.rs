@@ -23,7 +23,9 @@ impl Service for Reader {
         &[&REMOTE, &QEMU]
     }
 
-    fn open(&self, _connection: &Arc<Connection>) {}
+    fn open(&self, _connection: &Arc<Connection>) -> Arc<()> {
+        Arc::new(())
+    }
 
     fn call(&self, _session: &Arc<()>, call: Call<'_>) -> Outcome {
         if call.row.rule.stream.is_some() {
@@ -55,7 +57,7 @@ static SERVER: LazyLock<Server<Reader>> = LazyLock::new(|| Server::new(Arc::new(
 fuzz_target!(|input: &[u8]| {
     RUNTIME.block_on(async {
         let (mut client, server) = tokio::io::duplex(64 << 10);
-        let about = About { socket: SocketKind::Tcp, peer: None, address: None };
+        let about = About { socket: SocketKind::Tcp, peer: None, address: None, certificate: None };
         let (connection, task) = SERVER.serve(Transport::stream(server), about, Limits::default());
         let mut answers = vec![0; 64 << 10];
         for chunk in input.chunks(1000) {

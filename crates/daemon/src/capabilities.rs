@@ -139,7 +139,7 @@ impl Daemon {
     fn host_caps(&self, cpu: Option<Cpu>) -> HostCaps {
         let tree = self.known.sysfs.tree();
         HostCaps {
-            uuid: self.known.uuid(&self.config),
+            uuid: self.known.uuid(&self.config()),
             cpu: cpu.into_iter().flat_map(|cpu| cpu.format_children()).collect(),
             page_sizes: self.node.page_sizes(),
             iommu: self.known.sysfs.has_entries("kernel/iommu_groups"),

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use crate::auth::Way;
 use crate::settings::settings;
 
 settings! {
@@ -19,10 +20,10 @@ settings! {
         unix_sock_rw_perms: String = "0700".into();
         unix_sock_admin_perms: String = "0700".into();
         unix_sock_dir: Option<String> = None;
-        auth_unix_ro: String = "none".into();
-        auth_unix_rw: String = "none".into();
-        auth_tcp: String = "sasl".into();
-        auth_tls: String = "none".into();
+        auth_unix_ro: Way = Way::None;
+        auth_unix_rw: Way = Way::None;
+        auth_tcp: Way = Way::Sasl;
+        auth_tls: Way = Way::None;
         tcp_min_ssf: u32 = 56;
         access_drivers: Vec<String> = Vec::new();
         key_file: Option<String> = None;
@@ -68,14 +69,11 @@ settings! {
 /// none.
 fn check(config: &Config) -> Result<(), String> {
     for (key, value) in [("auth_unix_ro", &config.auth_unix_ro), ("auth_unix_rw", &config.auth_unix_rw)] {
-        let why = match value.as_str() {
-            "none" => continue,
-            "polkit" | "sasl" => {
-                "this authentication is not available; set it to \"none\" and restrict the socket with unix_sock_group and its permissions"
-            }
-            _ => "unknown authentication",
-        };
-        return Err(format!("{key} = \"{value}\": {why}"));
+        if *value != Way::None {
+            return Err(format!(
+                "{key} = \"{value}\": this authentication is not available; set it to \"none\" and restrict the socket with unix_sock_group and its permissions"
+            ));
+        }
     }
     if let Some(driver) = config.access_drivers.iter().find(|driver| *driver != "none") {
         return Err(format!("access_drivers = \"{driver}\": this access driver is not available"));
@@ -143,7 +141,10 @@ mod tests {
             ),
             ("tls_port = 5", "x.conf:1: 'tls_port' must be a string, not this number"),
             ("a", "x.conf:1: expecting an assignment"),
-            ("auth_unix_rw = \"x\"", "x.conf: auth_unix_rw = \"x\": unknown authentication"),
+            (
+                "auth_unix_rw = \"x\"",
+                "x.conf:1: 'auth_unix_rw' must be \"none\", \"sasl\" or \"polkit\", not this string",
+            ),
             (
                 "unix_sock_ro_perms = \"0888\"",
                 "x.conf: unix_sock_ro_perms = \"0888\": not an octal number from 0 to 0777",

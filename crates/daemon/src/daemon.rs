@@ -3,11 +3,12 @@
 //! Owns: what all clients share. Never: opens a socket.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ostler_engine::Engine;
 use ostler_host::node::Node;
-use tokio::sync::watch;
+use ostler_rpc::connection::SocketKind;
+use tokio::sync::{Notify, watch};
 
 use crate::callbacks::Numbers;
 use crate::capabilities::Known;
@@ -15,15 +16,25 @@ use crate::config::Config;
 use crate::emulator::Emulator;
 use crate::layout::Layout;
 use crate::qemu_conf::QemuConf;
+use crate::roster::Roster;
 use crate::session::Session;
+use crate::workers::Bounds;
 
 /// What all clients share.
 #[derive(Debug)]
 pub struct Daemon {
     /// Where its files lie.
     pub layout: Layout,
-    /// Its settings.
-    pub config: Config,
+    /// The clients of the programs that are about guests and the host.
+    pub clients: Roster,
+    /// The clients of the administration program.
+    pub administrators: Roster,
+    /// Its settings, as they were read last.
+    config: RwLock<Arc<Config>>,
+    /// Seconds without a client after which it ends; 0: it does not.
+    timeout: watch::Sender<u32>,
+    /// Told when it is to end.
+    end: Notify,
     /// What is known of the emulator that is used where a guest names none.
     pub emulator: Emulator,
     /// The guests.
@@ -36,23 +47,27 @@ pub struct Daemon {
     pub numbers: Numbers,
     /// Clients that want events.
     listeners: Mutex<HashMap<u64, Arc<Session>>>,
-    /// How many clients there are.
-    clients: watch::Sender<u32>,
 }
 
 impl Daemon {
     /// A daemon without clients.
     pub fn new(layout: Layout, config: Config, qemu: &QemuConf, engine: Engine) -> Self {
+        let workers =
+            Bounds { min: config.min_workers, max: config.max_workers, urgent: config.prio_workers };
+        let admin = Bounds { min: config.admin_min_workers, max: config.admin_max_workers, urgent: 0 };
         Daemon {
             layout,
-            config,
+            clients: Roster::new("libvirtd", config.max_clients, config.max_anonymous_clients, workers),
+            administrators: Roster::new("admin", config.admin_max_clients, 0, admin),
+            config: RwLock::new(Arc::new(config)),
+            timeout: watch::Sender::new(0),
+            end: Notify::new(),
             emulator: Emulator::default(),
             engine: Arc::new(engine),
             node: Node::default(),
             known: Known::new(qemu),
             numbers: Numbers::default(),
             listeners: Mutex::default(),
-            clients: watch::Sender::new(0),
         }
     }
 
@@ -60,15 +75,41 @@ impl Daemon {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The settings, as they were read last.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on these settings count.
+    pub fn set_config(&self, config: Config) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// The server that a client of such a socket belongs to.
+    pub fn roster(&self, socket: SocketKind) -> &Roster {
+        match socket {
+            SocketKind::Admin => &self.administrators,
+            _ => &self.clients,
+        }
+    }
+
+    /// The servers, in the order of their names.
+    pub fn rosters(&self) -> [&Roster; 2] {
+        [&self.administrators, &self.clients]
+    }
+
     /// A client has come.
-    pub fn arrived(&self) {
-        self.clients.send_modify(|count| *count = count.saturating_add(1));
+    pub fn arrived(&self, session: &Arc<Session>) {
+        self.roster(session.connection().socket()).add(session);
     }
 
     /// A client has gone.
     pub fn gone(&self, session: &Session) {
-        self.listeners().remove(&session.connection().id());
-        self.clients.send_modify(|count| *count = count.saturating_sub(1));
+        let connection = session.connection();
+        if connection.socket() != SocketKind::Admin {
+            self.listeners().remove(&connection.id());
+        }
+        self.roster(connection.socket()).remove(session);
     }
 
     /// A client wants events; it is remembered until it goes.
@@ -81,8 +122,23 @@ impl Daemon {
         self.listeners().values().cloned().collect()
     }
 
-    /// How many clients there are, and how that changes.
-    pub fn clients(&self) -> watch::Receiver<u32> {
-        self.clients.subscribe()
+    /// Seconds without a client after which the daemon ends, and how that changes; 0: it does not.
+    pub fn timeout(&self) -> watch::Receiver<u32> {
+        self.timeout.subscribe()
+    }
+
+    /// Sets after how many seconds without a client the daemon ends; 0: it does not.
+    pub fn set_timeout(&self, seconds: u32) {
+        self.timeout.send_replace(seconds);
+    }
+
+    /// Asks the daemon to end.
+    pub fn stop(&self) {
+        self.end.notify_one();
+    }
+
+    /// Waits until the daemon is to end.
+    pub async fn stopped(&self) {
+        self.end.notified().await;
     }
 }

@@ -10,10 +10,11 @@ use ostler_rpc::programs::admin::ADMIN;
 use ostler_rpc::programs::qemu::QEMU;
 use ostler_rpc::programs::remote::REMOTE;
 use ostler_rpc::service::{Call, Outcome, Reply, Service};
-use ostler_rpc::table::{Procedure, Program};
+use ostler_rpc::table::{Priority, Procedure, Program};
 use ostler_rpc::{Closed, xdr::Xdr};
 
 use crate::access::{self, Allowed, of_function};
+use crate::auth::Way;
 use crate::daemon::Daemon;
 use crate::session::Session;
 
@@ -126,8 +127,13 @@ where
 {
     match request.admit::<P, <Daemon as Act<P>>::On>(|_| false) {
         Ok((on, args)) => {
+            let workers = request.daemon.roster(request.session.connection().socket()).workers.clone();
+            let urgent = P::ROW.rule.priority == Priority::High;
             let acting = Act::<P>::act(request.daemon.clone(), request.session.clone(), on, args);
-            Outcome::Later(Box::pin(async move { reply(&acting.await?) }))
+            Outcome::Later(Box::pin(async move {
+                let _place = workers.take(urgent).await;
+                reply(&acting.await?)
+            }))
         }
         Err(error) => Outcome::Now(Err(error)),
     }
@@ -188,12 +194,19 @@ impl Service for Front {
         }
     }
 
-    fn open(&self, connection: &Arc<Connection>) -> Session {
-        self.0.arrived();
-        Session::new(connection.clone())
+    fn open(&self, connection: &Arc<Connection>) -> Arc<Session> {
+        let way = Way::of(&self.0.config(), connection);
+        let session = Arc::new(Session::new(connection.clone(), way));
+        self.0.arrived(&session);
+        session
     }
 
     fn call(&self, session: &Arc<Session>, call: Call<'_>) -> Outcome {
+        // Only the calls by which a client says who it is have no public function.
+        if !session.is_authenticated() && !call.row.rule.api.is_empty() {
+            let error = Error::new(Code::Rpc, Origin::Rpc, "authentication required");
+            return Outcome::Now(Err(error));
+        }
         let handler = crate::handlers::of(call.program, call.row.number);
         let request = Request { daemon: &self.0, session, call };
         match handler {
@@ -211,13 +224,13 @@ impl Service for Front {
 /// The answer where no handler is: what is wrong with the call itself comes first.
 fn refuse(request: &Request<'_>) -> Error {
     let row = request.call.row;
-    if (row.recode_args)(request.call.content).is_err() {
+    let Ok(condition) = (row.condition)(request.call.content) else {
         return Error::new(Code::Rpc, Origin::Rpc, "Unable to decode message payload");
-    }
+    };
     if row.rule.api.is_empty() {
         return Error::new(Code::AuthFailed, Origin::Rpc, "");
     }
-    match access::check(request.session, &row.rule, 0, false) {
+    match access::check(request.session, &row.rule, condition, false) {
         Err(error) => error,
         Ok(()) => Error::no_support(row.rule.api).from_origin(of_function(row.rule.api)),
     }

@@ -3,9 +3,11 @@
 //! Owns: configuration, sockets, who may do what, and the handler of every procedure. Never:
 //! carries out what a handler asks for; that is done by the crates below.
 
+pub mod accept;
 pub mod access;
 pub mod accounts;
 pub mod activation;
+pub mod auth;
 pub mod callbacks;
 pub mod capabilities;
 pub mod conf;
@@ -23,6 +25,7 @@ pub mod log;
 pub mod options;
 pub mod pidfile;
 pub mod qemu_conf;
+pub mod roster;
 pub mod serve;
 pub mod session;
 pub mod settings;
@@ -30,3 +33,4 @@ pub mod setup;
 pub mod smbios;
 pub mod sockets;
 pub mod sysfs;
+pub mod workers;

@@ -2,7 +2,6 @@
 //!
 //! Owns: the order of start and end, signals, accepting clients. Never: looks at a call.
 
-use std::future::pending;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener as StdTcpListener};
 use std::path::{Path, PathBuf};
@@ -10,23 +9,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ostler_engine::Engine;
-use ostler_rpc::connection::{About, Limits, SocketKind};
-use ostler_rpc::keepalive::Watch;
+use ostler_rpc::connection::SocketKind;
 use ostler_rpc::server::Server;
-use ostler_rpc::transport::Transport;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::accept::{Listener, accept};
 use crate::activation;
+use crate::auth::Way;
 use crate::config::Config;
 use crate::daemon::Daemon;
 use crate::deliver::deliver;
 use crate::dispatch::Front;
 use crate::layout::Layout;
-use crate::log::{self, Output};
+use crate::log::{self, Place, Priority};
 use crate::options::Options;
 use crate::pidfile::PidFile;
 use crate::qemu_conf::QemuConf;
@@ -40,9 +38,6 @@ const THREADS_MAX: usize = 4;
 /// How long work on other threads may go on after the end was asked for.
 const LAST_WORK: Duration = Duration::from_secs(5);
 
-/// How long accepting rests when the system has no room for another client.
-const NO_ROOM: Duration = Duration::from_secs(1);
-
 /// Runs the daemon to its end. The error is a message for the user.
 pub fn run(options: &Options) -> Result<(), String> {
     let layout = layout(options)?;
@@ -50,13 +45,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     let Loaded { config, warnings } =
         settings::load::<Config>(&file, options.config.is_some()).map_err(|e| e.to_string())?;
     let qemu = settings::load::<QemuConf>(&layout.etc.join("qemu.conf"), false).map_err(|e| e.to_string())?;
-    let default = match options.daemon {
-        true => Output::File(layout.log.join("ostlerd.log")),
-        false => Output::Stderr,
-    };
-    let (filter, output) =
-        log::choose(config.log_level, config.log_outputs.as_deref(), options.verbose, default);
-    log::begin(filter, &output)?;
+    begin_log(&layout, &config, options)?;
     warnings.iter().chain(&qemu.warnings).for_each(|warning| warn!("{warning}"));
     sockets::make_directory(&layout.run, layout.instance)?;
     let pid_file = PidFile::take(options.pid_file.as_deref().unwrap_or(&layout.pid_file))?;
@@ -114,7 +103,7 @@ fn tcp(config: &Config) -> Result<Option<StdTcpListener>, String> {
     if !config.listen_tcp {
         return Ok(None);
     }
-    if config.auth_tcp != "none" {
+    if config.auth_tcp != Way::None {
         return Err(format!("auth_tcp = \"{}\": this authentication is not available", config.auth_tcp));
     }
     let number = config.tcp_port.parse::<u16>();
@@ -139,34 +128,73 @@ async fn serve(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    let server = Arc::new(Server::new(Arc::new(Front(daemon.clone()))));
+    let front = Arc::new(Front(daemon.clone()));
+    // Clients of either are counted apart.
+    let servers = [Arc::new(Server::new(front.clone())), Arc::new(Server::new(front))];
     for socket in sockets {
         let listener = UnixListener::from_std(socket.listener.try_clone()?)?;
+        let server = &servers[usize::from(socket.role == Role::Admin)];
         tokio::spawn(accept(daemon.clone(), server.clone(), Listener::Unix(listener, kind(socket.role))));
     }
     if let Some(listener) = tcp {
         let listener = TcpListener::from_std(listener)?;
-        tokio::spawn(accept(daemon.clone(), server, Listener::Tcp(listener)));
+        tokio::spawn(accept(daemon.clone(), servers[0].clone(), Listener::Tcp(listener)));
     }
     tokio::spawn(deliver(daemon.clone(), daemon.engine.subscribe()));
     report_ready(options)?;
     let autostart = daemon.engine.clone();
     tokio::spawn(async move { autostart.autostart().await });
     info!("ready at {}", daemon.layout.run.display());
-    let mut idle = std::pin::pin!(idle(daemon, options.timeout));
+    daemon.set_timeout(options.timeout.unwrap_or(0));
+    let mut idle = std::pin::pin!(idle(daemon));
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = &mut idle => break,
-            _ = hang_up.recv() => match settings::load::<Config>(config_file, options.config.is_some()) {
-                Ok(_) => info!("{} can be read; its changes count from the next start on", config_file.display()),
-                Err(e) => warn!("{e}"),
-            },
+            () = daemon.stopped() => break,
+            _ = hang_up.recv() => reload(daemon, config_file, options),
         }
     }
     info!("ends; guests go on");
     Ok(())
+}
+
+/// Reads the settings again. Where clients are listened for stays; everything else counts for the
+/// clients that come from now on.
+fn reload(daemon: &Daemon, file: &Path, options: &Options) {
+    let Loaded { config, warnings } = match settings::load::<Config>(file, options.config.is_some()) {
+        Ok(loaded) => loaded,
+        Err(e) => return warn!("the settings stay as they were: {e}"),
+    };
+    warnings.iter().for_each(|warning| warn!("{warning}"));
+    let applied = || {
+        log::set_filters(config.log_filters.as_deref().unwrap_or_default())?;
+        log::set_outputs(config.log_outputs.as_deref().unwrap_or_default())?;
+        log::set_default(priority(&config, options));
+        daemon.clients.set_limits(Some(config.max_clients), Some(config.max_anonymous_clients))?;
+        daemon.administrators.set_limits(Some(config.admin_max_clients), None)
+    };
+    if let Err(e) = applied() {
+        warn!("{}: {e}", file.display());
+    }
+    daemon.set_config(config);
+    info!("{} was read again", file.display());
+}
+
+fn priority(config: &Config, options: &Options) -> Priority {
+    let set = Priority::from_number(config.log_level.clamp(1, 4)).unwrap_or(Priority::Warning);
+    if options.verbose { set.min(Priority::Info) } else { set }
+}
+
+fn begin_log(layout: &Layout, config: &Config, options: &Options) -> Result<(), String> {
+    let default = match options.daemon {
+        true => Place::File(layout.log.join("ostlerd.log")),
+        false => Place::Stderr,
+    };
+    let filters = config.log_filters.as_deref().unwrap_or_default();
+    let outputs = config.log_outputs.as_deref().unwrap_or_default();
+    log::begin(priority(config, options), filters, outputs, &default)
 }
 
 fn kind(role: Role) -> SocketKind {
@@ -194,83 +222,28 @@ fn report_ready(options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends when there was no client for so many seconds and no guest runs; without a number, never.
-async fn idle(daemon: &Daemon, seconds: Option<u32>) {
-    let Some(seconds) = seconds else { return pending().await };
-    let mut clients = daemon.clients();
+/// Ends when there was no client for as many seconds as were asked for, and no guest runs.
+async fn idle(daemon: &Daemon) {
+    let mut seconds = daemon.timeout();
+    let [mut first, mut second] = daemon.rosters().map(|roster| roster.counts());
     loop {
-        // The other end is the daemon's own: it cannot go before this.
-        let _ = clients.wait_for(|count| *count == 0).await;
-        let came = clients.wait_for(|count| *count > 0);
-        let nobody = tokio::time::timeout(Duration::from_secs(seconds.into()), came).await.is_err();
-        if nobody && daemon.engine.registry().counts().1 == 0 {
+        let now = *seconds.borrow_and_update();
+        let nobody = first.borrow_and_update().all == 0 && second.borrow_and_update().all == 0;
+        let changed = async {
+            // The other ends are the daemon's own: they cannot go before this.
+            tokio::select! {
+                _ = seconds.changed() => {}
+                _ = first.changed() => {}
+                _ = second.changed() => {}
+            }
+        };
+        if now == 0 || !nobody {
+            changed.await;
+            continue;
+        }
+        let alone = tokio::time::timeout(Duration::from_secs(now.into()), changed).await.is_err();
+        if alone && daemon.engine.registry().counts().1 == 0 {
             return;
         }
     }
-}
-
-/// What a client comes through.
-enum Listener {
-    Unix(UnixListener, SocketKind),
-    Tcp(TcpListener),
-}
-
-impl Listener {
-    /// Takes one client.
-    async fn take(&self, server: &Server<Front>, config: &Config) -> io::Result<()> {
-        match self {
-            Listener::Unix(listener, kind) => {
-                let (socket, _) = listener.accept().await?;
-                server.serve_unix(socket, *kind, limits(config, *kind)).map(|_| ())
-            }
-            Listener::Tcp(listener) => {
-                let (socket, address) = listener.accept().await?;
-                socket.set_nodelay(true)?;
-                let about = About { socket: SocketKind::Tcp, peer: None, address: Some(address.to_string()) };
-                server.serve(Transport::stream(socket), about, limits(config, SocketKind::Tcp));
-                Ok(())
-            }
-        }
-    }
-
-    /// How many clients there may be.
-    fn most(&self, config: &Config) -> u32 {
-        match self {
-            Listener::Unix(_, SocketKind::Admin) => config.admin_max_clients,
-            _ => config.max_clients,
-        }
-    }
-}
-
-/// Takes clients, as many as there may be.
-async fn accept(daemon: Arc<Daemon>, server: Arc<Server<Front>>, listener: Listener) {
-    let mut clients: watch::Receiver<u32> = daemon.clients();
-    let most = listener.most(&daemon.config).max(1);
-    while clients.wait_for(|count| *count < most).await.is_ok() {
-        if let Err(e) = listener.take(&server, &daemon.config).await {
-            warn!("cannot take a client: {e}");
-            if matches!(e.raw_os_error().map(rustix::io::Errno::from_raw_os_error), Some(e) if is_lack(e)) {
-                tokio::time::sleep(NO_ROOM).await;
-            }
-        }
-    }
-}
-
-/// Whether the system lacks what a further client needs.
-fn is_lack(error: rustix::io::Errno) -> bool {
-    use rustix::io::Errno;
-    [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS].contains(&error)
-}
-
-/// What a client may ask of the daemon, by the settings.
-fn limits(config: &Config, kind: SocketKind) -> Limits {
-    let (calls, interval, count) = match kind {
-        SocketKind::Admin => {
-            (config.admin_max_client_requests, config.admin_keepalive_interval, config.admin_keepalive_count)
-        }
-        _ => (config.max_client_requests, config.keepalive_interval, config.keepalive_count),
-    };
-    let interval = u64::try_from(interval).ok().filter(|seconds| *seconds > 0);
-    let watch = interval.map(|seconds| Watch { interval: Duration::from_secs(seconds), count });
-    Limits { calls: usize::try_from(calls).unwrap_or(usize::MAX).max(1), watch, ..Limits::default() }
 }

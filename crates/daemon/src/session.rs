@@ -1,19 +1,22 @@
 //! What the daemon keeps for each client.
 //!
-//! Owns: whether it has opened a connection, what it may do, which events it wants. Never: answers
-//! a call.
+//! Owns: whether it has said who it is and opened a connection, what it may do, which events it
+//! wants. Never: answers a call.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ostler_rpc::connection::{Connection, SocketKind};
 
+use crate::auth::Way;
 use crate::callbacks::Callbacks;
 
 /// A client's session.
 #[derive(Debug)]
 pub struct Session {
     connection: Arc<Connection>,
+    way: Way,
+    authenticated: AtomicBool,
     read_only: AtomicBool,
     state: Mutex<State>,
 }
@@ -23,13 +26,16 @@ struct State {
     /// The URI that it opened, while it is open.
     uri: Option<String>,
     callbacks: Callbacks,
+    /// The name that SASL knows it by.
+    user: Option<String>,
 }
 
 impl Session {
-    /// A session that has not opened anything yet.
-    pub fn new(connection: Arc<Connection>) -> Self {
+    /// A session that has not opened anything yet, of a client that has to go this way first.
+    pub fn new(connection: Arc<Connection>, way: Way) -> Self {
         let read_only = AtomicBool::new(connection.socket() == SocketKind::ReadOnly);
-        Session { connection, read_only, state: Mutex::default() }
+        let authenticated = AtomicBool::new(way == Way::None);
+        Session { connection, way, authenticated, read_only, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -39,6 +45,31 @@ impl Session {
     /// The connection.
     pub fn connection(&self) -> &Arc<Connection> {
         &self.connection
+    }
+
+    /// What it has to do, or had to, before it may call anything else.
+    pub fn way(&self) -> Way {
+        self.way
+    }
+
+    /// Whether it has done that.
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated.load(Ordering::Acquire)
+    }
+
+    /// It has done that. `false`: it had before.
+    pub(crate) fn authenticate(&self) -> bool {
+        !self.authenticated.swap(true, Ordering::AcqRel)
+    }
+
+    /// The name that SASL knows it by.
+    pub fn user(&self) -> Option<String> {
+        self.state().user.clone()
+    }
+
+    /// SASL knows it by this name.
+    pub fn set_user(&self, user: String) {
+        self.state().user = Some(user);
     }
 
     /// Whether it may only look.
@@ -73,7 +104,9 @@ impl Session {
 
     /// It closes what it opened; no event reaches it any more.
     pub fn close(&self) {
-        *self.state() = State::default();
+        let mut state = self.state();
+        state.uri = None;
+        state.callbacks = Callbacks::default();
     }
 
     /// Looks at or changes which events it wants.

@@ -4,6 +4,9 @@
 
 use std::path::Path;
 
+use ostler_base::Word;
+
+use crate::auth::Way;
 use crate::conf::{self, Value};
 
 /// Why a configuration cannot be used; the text names the file, the line and the key.
@@ -77,6 +80,14 @@ impl<T: Typed> Typed for Option<T> {
 
     fn typed(value: Value) -> Option<Self> {
         T::typed(value).map(Some)
+    }
+}
+
+impl Typed for Way {
+    const KIND: &'static str = "\"none\", \"sasl\" or \"polkit\"";
+
+    fn typed(value: Value) -> Option<Self> {
+        String::typed(value).and_then(|text| Way::parse(&text))
     }
 }
 

@@ -25,7 +25,9 @@ impl Service for Version {
         &[&REMOTE]
     }
 
-    fn open(&self, _connection: &Arc<Connection>) {}
+    fn open(&self, _connection: &Arc<Connection>) -> Arc<()> {
+        Arc::new(())
+    }
 
     fn call(&self, _session: &Arc<()>, call: Call<'_>) -> Outcome {
         Outcome::Now(if call.row.number == ConnectGetLibVersion::ROW.number {

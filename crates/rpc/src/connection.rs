@@ -99,6 +99,8 @@ pub struct About {
     pub peer: Option<Peer>,
     /// Its address as text (`192.0.2.7:51234`); of a UNIX socket, nothing.
     pub address: Option<String>,
+    /// The distinguished name in the certificate that it has shown, if it has shown one.
+    pub certificate: Option<String>,
 }
 
 /// A client's connection, for as long as anyone is interested in it.
@@ -147,6 +149,11 @@ impl Connection {
     /// Its address as text, if it has one.
     pub fn address(&self) -> Option<&str> {
         self.about.address.as_deref()
+    }
+
+    /// The distinguished name in its certificate, if it has shown one.
+    pub fn certificate(&self) -> Option<&str> {
+        self.about.certificate.as_deref()
     }
 
     /// When it came in.

@@ -35,8 +35,8 @@
 //!         &[&REMOTE]
 //!     }
 //!
-//!     fn open(&self, connection: &Arc<Connection>) -> Session {
-//!         Session { connection: connection.clone() }
+//!     fn open(&self, connection: &Arc<Connection>) -> Arc<Session> {
+//!         Arc::new(Session { connection: connection.clone() })
 //!     }
 //!
 //!     fn call(&self, session: &Arc<Session>, call: Call<'_>) -> Outcome {

@@ -60,7 +60,7 @@ impl<S: Service> Server<S> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let connection = Connection::new(id, about, limits, transport.passes_fds());
         let programs = self.service.programs(&connection);
-        let session = Arc::new(self.service.open(&connection));
+        let session = self.service.open(&connection);
         let link = Link::new(transport, connection.outbox.clone(), limits.message);
         let serving = Serving {
             service: self.service.clone(),
@@ -86,7 +86,7 @@ impl<S: Service> Server<S> {
         limits: Limits,
     ) -> std::io::Result<(Arc<Connection>, JoinHandle<()>)> {
         let peer = Peer::of(&socket)?;
-        let about = About { socket: kind, peer: Some(peer), address: None };
+        let about = About { socket: kind, peer: Some(peer), address: None, certificate: None };
         Ok(self.serve(Transport::unix(socket), about, limits))
     }
 }

@@ -31,7 +31,7 @@ pub trait Service: Send + Sync + 'static {
     fn programs(&self, connection: &Connection) -> &'static [&'static Program];
 
     /// A client has come.
-    fn open(&self, connection: &Arc<Connection>) -> Self::Session;
+    fn open(&self, connection: &Arc<Connection>) -> Arc<Self::Session>;
 
     /// A client calls. This runs on the connection's own task: it must not block. What has to
     /// wait is returned as [`Outcome::Later`].

@@ -212,6 +212,8 @@ pub struct Row {
     pub recode_args: Recode,
     /// Reads a result and writes it again.
     pub recode_ret: Recode,
+    /// Reads arguments; yields the one that the rights depend on ([`Procedure::condition`]).
+    pub condition: fn(&[u8]) -> Result<u32, XdrError>,
 }
 
 /// A procedure, as a type: what a client calls and a server answers with.
@@ -238,6 +240,11 @@ pub(crate) fn recode<T: Xdr>(mut bytes: &[u8]) -> Result<Vec<u8>, XdrError> {
     Ok(out)
 }
 
+/// Reads the arguments of a procedure; yields what its rights depend on.
+pub(crate) fn condition<P: Procedure>(mut bytes: &[u8]) -> Result<u32, XdrError> {
+    P::Args::get(&mut bytes).map(|args| P::condition(&args))
+}
+
 /// Declares the procedures of a program:
 /// `number Name(Arguments) -> Result[, by argument] => rule;`.
 macro_rules! procedures {
@@ -257,6 +264,7 @@ macro_rules! procedures {
                     ret: <$ret as $crate::xdr::Xdr>::SHAPE,
                     recode_args: $crate::table::recode::<$args>,
                     recode_ret: $crate::table::recode::<$ret>,
+                    condition: $crate::table::condition::<$name>,
                 };
                 type Args = $args;
                 type Ret = $ret;

@@ -41,7 +41,7 @@ handlers! {
 }
 
 /// The version of the interface that is spoken here.
-pub(super) const LIBRARY_VERSION: u64 = 11_003_000;
+pub(in crate::handlers) const LIBRARY_VERSION: u64 = 11_003_000;
 
 /// The flag of an open that asks for looking only.
 const OPEN_READ_ONLY: u32 = 1;
@@ -57,7 +57,7 @@ const KEEPALIVE: i32 = 10;
 const EMULATED_VCPUS_MAX: i32 = 16;
 
 /// The refusal of a second open.
-pub(super) fn opened_before() -> Error {
+pub(in crate::handlers) fn opened_before() -> Error {
     Error::internal("connection already open").from_origin(Origin::Rpc)
 }
 

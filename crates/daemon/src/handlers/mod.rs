@@ -23,7 +23,7 @@ static REMOTE: Table = table(&[
     domain::HANDLERS[1],
     domain::HANDLERS[2],
 ]);
-static ADMIN: Table = table(&[admin::HANDLERS]);
+static ADMIN: Table = table(&admin::HANDLERS);
 
 /// The handler of a program's procedure, if there is one.
 pub fn of(program: &Program, number: i32) -> Option<Entry> {

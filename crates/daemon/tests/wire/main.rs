@@ -2,6 +2,7 @@
 //! events asked for twice.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
+mod administration;
 mod authority;
 
 use std::fs;

@@ -161,8 +161,12 @@ async fn over_any_byte_stream() {
     let demo = std::sync::Arc::new(crate::demo::Demo::default());
     let server = ostler_rpc::Server::new(std::sync::Arc::new(crate::demo::Shared(demo)));
     let (here, there) = tokio::io::duplex(100);
-    let about =
-        ostler_rpc::About { socket: SocketKind::Tls, peer: None, address: Some("192.0.2.7:1234".to_owned()) };
+    let about = ostler_rpc::About {
+        socket: SocketKind::Tls,
+        peer: None,
+        address: Some("192.0.2.7:1234".to_owned()),
+        certificate: None,
+    };
     let (connection, task) = server.serve(Transport::stream(there), about, Limits::default());
     assert_eq!(connection.address(), Some("192.0.2.7:1234"));
     let (client, _events) = ostler_rpc::Client::over(Transport::stream(here));
@@ -234,7 +238,7 @@ async fn no_fds_where_none_can_pass() {
     let demo = std::sync::Arc::new(crate::demo::Demo::default());
     let server = ostler_rpc::Server::new(std::sync::Arc::new(crate::demo::Shared(demo)));
     let (here, there) = tokio::io::duplex(1000);
-    let about = ostler_rpc::About { socket: SocketKind::Tcp, peer: None, address: None };
+    let about = ostler_rpc::About { socket: SocketKind::Tcp, peer: None, address: None, certificate: None };
     let (connection, _task) = server.serve(Transport::stream(there), about, Limits::default());
     assert!(!connection.passes_fds());
     let (client, _events) = ostler_rpc::Client::over(Transport::stream(here));

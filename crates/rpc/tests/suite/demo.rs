@@ -190,12 +190,12 @@ impl Service for Shared {
         &[&REMOTE]
     }
 
-    fn open(&self, connection: &Arc<Connection>) -> Session {
+    fn open(&self, connection: &Arc<Connection>) -> Arc<Session> {
         self.0.clients.fetch_add(1, Ordering::SeqCst);
         self.0.connections.lock().unwrap().push(connection.clone());
         let gate = Arc::new(Semaphore::new(0));
         self.0.gates.lock().unwrap().push(gate.clone());
-        Session { connection: connection.clone(), gate }
+        Arc::new(Session { connection: connection.clone(), gate })
     }
 
     fn call(&self, session: &Arc<Session>, call: Call<'_>) -> Outcome {
