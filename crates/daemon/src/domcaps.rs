@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ostler_base::{Arch, Error, Json, Result, Word, refuse};
-use ostler_caps::cpu::{Cpu, HostModel, HostModelSources, Policy, feature_from_qemu};
+use ostler_caps::cpu::{Cpu, HostModel, Policy, feature_from_qemu};
 use ostler_caps::domcaps::{Facts, Firmware, Subject, document};
 use ostler_caps::emulator::{Accelerator, Emulator};
 use tokio::io::AsyncReadExt;
@@ -147,20 +147,7 @@ impl Daemon {
 
     /// What `host-model` stands for; `None` where that is not known.
     pub async fn host_model(&self, kind: &Kind) -> Result<Option<HostModel>> {
-        let with = kind.emulator.with(kind.accelerator);
-        let models = with.cpus.as_deref();
-        let own = kind.accelerator != Accelerator::Tcg;
-        let cpu = self.host_cpu().await;
-        let host = if own { cpu.of_guest(None) } else { None };
-        let host_of_models = if own { cpu.of_guest(models) } else { None };
-        let sources = HostModelSources {
-            expansion: with.host_cpu.as_ref(),
-            models,
-            host: host.as_ref(),
-            host_of_models: host_of_models.as_ref(),
-            phys_addr_bits: cpu.phys_addr_bits.filter(|_| own && !kind.arch.is_s390()),
-        };
-        HostModel::new(kind.emulator.arch, sources)
+        self.host_cpu().await.model(&kind.emulator, kind.accelerator)
     }
 
     /// What guests of a kind can have. `outdated` features of the host's CPU can be left out.

@@ -3,9 +3,14 @@
 //! Owns: asking it, by its instruction, by `/proc/cpuinfo` and, for what only the kernel may ask,
 //! by what an emulator says of it. Never: knows a model or a feature.
 
+use std::sync::OnceLock;
+
 use ostler_base::{Arch, Result};
-use ostler_caps::cpu::{AddressMode, Cpu, CpuData, MaxPhysAddr, Topology, feature_from_qemu, x86};
+use ostler_caps::cpu::{
+    AddressMode, Cpu, CpuData, HostModel, HostModelSources, MaxPhysAddr, Topology, feature_from_qemu, x86,
+};
 use ostler_caps::emulator::{Accelerator, CpuDefinition, CpuValue, Emulator};
+use ostler_engine::HostModels;
 use ostler_host::node::NodeInfo;
 
 /// The most leaves of one range that are asked for.
@@ -14,6 +19,28 @@ const LEAVES_MAX: u32 = 0x40;
 
 /// The most bytes of `/proc/cpuinfo` that are read.
 const CPUINFO_MAX: u64 = 16 << 20;
+
+/// The CPU of this host, asked when the first guest starts.
+#[derive(Debug)]
+pub struct OfThisHost {
+    arch: Arch,
+    microcode: u32,
+    asked: OnceLock<HostCpu>,
+}
+
+impl OfThisHost {
+    /// Not asked yet.
+    pub fn new(arch: Arch, microcode: u32) -> Self {
+        OfThisHost { arch, microcode, asked: OnceLock::new() }
+    }
+}
+
+impl HostModels for OfThisHost {
+    fn host_model(&self, emulator: &Emulator, accelerator: Accelerator) -> Result<Option<HostModel>> {
+        let ask = || HostCpu::ask(self.arch, self.microcode).with_registers_of(emulator);
+        self.asked.get_or_init(ask).model(emulator, accelerator)
+    }
+}
 
 /// What is known of the host's CPU.
 #[derive(Debug, Clone)]
@@ -62,6 +89,23 @@ impl HostCpu {
         let bits = self.phys_addr_bits;
         cpu.max_phys_addr = bits.map(|_| MaxPhysAddr { mode: AddressMode::Emulate, bits, limit: None });
         Ok(cpu)
+    }
+
+    /// What `host-model` stands for with an emulator and accelerator; `None` where that is not known.
+    pub fn model(&self, emulator: &Emulator, accelerator: Accelerator) -> Result<Option<HostModel>> {
+        let with = emulator.with(accelerator);
+        let models = with.cpus.as_deref();
+        let own = accelerator != Accelerator::Tcg;
+        let host = if own { self.of_guest(None) } else { None };
+        let host_of_models = if own { self.of_guest(models) } else { None };
+        let sources = HostModelSources {
+            expansion: with.host_cpu.as_ref(),
+            models,
+            host: host.as_ref(),
+            host_of_models: host_of_models.as_ref(),
+            phys_addr_bits: self.phys_addr_bits.filter(|_| own && !emulator.arch.is_s390()),
+        };
+        HostModel::new(emulator.arch, sources)
     }
 
     /// As a guest's: in any model, or in one of an emulator's. `None`: nothing is known of it.

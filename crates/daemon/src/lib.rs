@@ -20,6 +20,7 @@ pub mod emulator;
 pub mod firmware;
 pub mod handlers;
 pub mod host_cpu;
+mod huge_pages;
 pub mod layout;
 pub mod log;
 pub mod options;

@@ -11,6 +11,8 @@ use ostler_engine::{Paths, Setup};
 use ostler_plan::Owner;
 
 use crate::accounts;
+use crate::host_cpu::OfThisHost;
+use crate::huge_pages;
 use crate::layout::{Instance, Layout};
 use crate::qemu_conf::QemuConf;
 
@@ -38,6 +40,7 @@ pub fn setup(layout: &Layout, conf: &QemuConf) -> Result<Setup, String> {
         search: std::env::split_paths(&programs).filter(|place| place.is_absolute()).collect(),
         probe: ProbeHost { hvf: false, microcode: microcode() },
         launcher: launcher(),
+        host_models: Box::new(OfThisHost::new(arch, microcode())),
     })
 }
 
@@ -64,6 +67,11 @@ fn driver(layout: &Layout, conf: &QemuConf) -> Result<DriverConfig, String> {
         state_dir: place(&layout.run, "qemu"),
         swtpm_dir: place(&layout.lib, "swtpm"),
         fixed_swtpm_socket: None,
+        memory_backing_dir: match &conf.memory_backing_dir {
+            Some(path) => format!("{path}/libvirt/qemu"),
+            None => format!("{}/ram", place(&layout.lib, "qemu")),
+        },
+        huge_pages: huge_pages::mounts(&conf.hugetlbfs_mount),
         log_dir: place(&layout.log, "qemu"),
         environment: environment(|name| std::env::var(name).ok()),
         dump_guest_core: conf.dump_guest_core.unwrap_or(false),

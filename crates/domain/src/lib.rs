@@ -22,4 +22,6 @@ mod setting;
 
 pub use model::{Domain, Draft, Head, ReadMode, WriteMode};
 pub use outline::Outline;
-pub use setting::{DriverConfig, Entropy, GraphicsConfig, HostFacts, ScreenConfig, Setting, TlsConfig};
+pub use setting::{
+    DriverConfig, Entropy, GraphicsConfig, HostFacts, HugePageMount, ScreenConfig, Setting, TlsConfig,
+};

@@ -6,13 +6,14 @@
 use std::ops::Deref;
 
 use ostler_base::{Code, Error, Origin, Result, Uuid};
+use ostler_caps::cpu::Cpu;
 use ostler_xml::{Document, El, Element};
 
 use crate::devices::Devices;
 use crate::sections::{
-    clock::Clock, cpu::Cpu, features::Features, identity::Identity, iothreads::IoThreads,
-    lifecycle::Lifecycle, memory::Memory, memory_backing::MemoryBacking, numa::Cell, numatune::Numatune,
-    os::Os, qemu_ns::Passthrough, seclabel, seclabel::Seclabel, vcpu::Vcpus,
+    clock::Clock, cpu, features::Features, identity::Identity, iothreads::IoThreads, lifecycle::Lifecycle,
+    memory, memory::Memory, memory_backing::MemoryBacking, numa::Cell, numa::Numa, numatune::Numatune,
+    os::Os, qemu_ns::Passthrough, seclabel, seclabel::Seclabel, vcpu::Placement, vcpu::Vcpus,
 };
 use crate::{Setting, passes};
 
@@ -59,6 +60,8 @@ pub struct Head {
     pub features: Features,
     /// The CPU model.
     pub cpu: Option<Cpu>,
+    /// The NUMA cells that it sees.
+    pub numa: Numa,
     /// The clock.
     pub clock: Clock,
     /// What happens when the guest ends.
@@ -74,7 +77,7 @@ pub struct Head {
 impl Head {
     /// The guest's NUMA cells.
     pub fn cells(&self) -> &[Cell] {
-        self.cpu.as_ref().map_or(&[], |cpu| &cpu.cells)
+        &self.numa.cells
     }
 }
 
@@ -123,17 +126,19 @@ impl Draft {
     /// Reads a definition inside another document.
     pub(crate) fn from_element(root: &Element<'_>, mode: &ReadMode) -> Result<Self> {
         let devices = root.child("devices");
+        let vcpus = Vcpus::parse(root)?;
         Ok(Draft {
             head: Head {
                 identity: Identity::parse(root, mode)?,
                 memory: Memory::parse(root)?,
                 memory_backing: MemoryBacking::parse(root)?,
-                vcpus: Vcpus::parse(root)?,
+                numatune: Numatune::parse(root, vcpus.placement == Placement::Auto)?,
+                vcpus,
                 iothreads: IoThreads::parse(root)?,
-                numatune: Numatune::parse(root)?,
                 os: Os::parse(root)?,
                 features: Features::parse(root)?,
-                cpu: Cpu::parse(root)?,
+                cpu: cpu::parse(root)?,
+                numa: Numa::parse(root)?,
                 clock: Clock::parse(root)?,
                 lifecycle: Lifecycle::parse(root)?,
                 emulator: devices.and_then(|d| d.child_text("emulator")),
@@ -183,9 +188,7 @@ impl Draft {
         head.numatune.format(&mut root);
         head.os.format(&mut root);
         head.features.format(&mut root);
-        if let Some(cpu) = &head.cpu {
-            root.push(cpu.format());
-        }
+        cpu::format(head.cpu.as_ref(), &head.numa, &mut root);
         head.clock.format(&mut root);
         head.lifecycle.format(&mut root);
         let mut devices = El::new("devices");
@@ -207,9 +210,11 @@ impl Domain {
     }
 
     /// The same definition as a run has it: with a USB port and an alias for every device.
-    pub(crate) fn for_run(&self) -> Result<Domain> {
+    pub(crate) fn for_run(&self, setting: &Setting<'_>) -> Result<Domain> {
         let mut draft = self.0.clone();
         passes::usb_ports(&mut draft)?;
+        cpu::settle(&mut draft, setting)?;
+        memory::align(&mut draft);
         let Draft { head, devices, .. } = &mut draft;
         devices.assign_aliases(head);
         Ok(Domain(draft))

@@ -1,6 +1,7 @@
 //! What a definition is completed against: emulator, host, configuration of the driver.
 
 use ostler_base::{Arch, MacAddr, Uuid};
+use ostler_caps::cpu::HostModel;
 use ostler_caps::emulator::{Emulator, Flag};
 
 /// Everything outside a definition that its defaults, rules and plans may depend on.
@@ -14,6 +15,8 @@ pub struct Setting<'a> {
     pub config: &'a DriverConfig,
     /// Where made-up identifiers and the time come from.
     pub entropy: &'a dyn Entropy,
+    /// What `host-model` stands for with the guest's accelerator, where it is known; runs need it.
+    pub host_model: Option<&'a HostModel>,
 }
 
 /// A source of what is different each time: made-up identifiers, and the time.
@@ -75,6 +78,15 @@ pub struct TlsConfig {
     pub verify: bool,
 }
 
+/// Huge pages of one size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HugePageMount {
+    /// The size of a page, KiB.
+    pub size: u64,
+    /// Where they are mounted.
+    pub path: String,
+}
+
 /// The driver's configuration, as far as plans depend on it. Paths are absolute.
 #[derive(Debug, Clone)]
 pub struct DriverConfig {
@@ -86,6 +98,10 @@ pub struct DriverConfig {
     pub swtpm_dir: String,
     /// The socket of every software TPM, where it does not follow from the guest.
     pub fixed_swtpm_socket: Option<String>,
+    /// Where memory in files is: `/var/lib/libvirt/qemu/ram`.
+    pub memory_backing_dir: String,
+    /// Where huge pages are mounted; the default size first.
+    pub huge_pages: Vec<HugePageMount>,
     /// Where its logs go.
     pub log_dir: String,
     /// Variables that an emulator's environment begins with, without its home.
@@ -108,8 +124,13 @@ impl DriverConfig {
     /// Name of the directory and of sockets that belong to one run of a guest:
     /// `domain-ID-NAME`, the name cut to 20 characters.
     pub fn run_name(&self, id: Option<i32>, name: &str) -> String {
+        format!("domain-{}", self.short_run_name(id, name))
+    }
+
+    /// The same without the word before it, for folders that have runs of guests only.
+    pub fn short_run_name(&self, id: Option<i32>, name: &str) -> String {
         let short: String = name.chars().take(20).collect();
-        format!("domain-{}-{short}", id.unwrap_or(-1))
+        format!("{}-{short}", id.unwrap_or(-1))
     }
 
     /// The directory of one run of a guest.
@@ -129,8 +150,7 @@ impl DriverConfig {
 
     /// The socket of a channel without a path.
     pub fn channel_path(&self, id: Option<i32>, name: &str, channel: &str) -> String {
-        let run = self.run_name(id, name);
-        let run = run.strip_prefix("domain-").unwrap_or(&run);
+        let run = self.short_run_name(id, name);
         format!("{}/channel/{run}/{channel}", self.state_dir)
     }
 

@@ -2,13 +2,15 @@
 //!
 //! Owns: set-up, what is shared by all guests, and telling of events. Never: a step of an operation.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use ostler_base::{Error, MacAddr, Result, Uuid};
-use ostler_caps::emulator::{Emulator, ProbeHost};
-use ostler_domain::{DriverConfig, Entropy, HostFacts, Outline, Setting, WriteMode};
+use ostler_caps::cpu::HostModel;
+use ostler_caps::emulator::{Accelerator, Emulator, ProbeHost};
+use ostler_domain::{Domain, DriverConfig, Entropy, HostFacts, Outline, Setting, WriteMode};
 use tokio::sync::broadcast;
 
 use crate::domain::events::{Effect, Run};
@@ -22,6 +24,12 @@ use crate::{Paths, Registry};
 
 /// How many events a slow listener may be behind before it misses some.
 const EVENTS_KEPT: usize = 4096;
+
+/// Tells what `host-model` stands for.
+pub trait HostModels: Debug + Send + Sync {
+    /// What it stands for with an emulator and accelerator; `None` where that is not known.
+    fn host_model(&self, emulator: &Emulator, accelerator: Accelerator) -> Result<Option<HostModel>>;
+}
 
 /// What an engine is made of.
 #[derive(Debug)]
@@ -38,6 +46,8 @@ pub struct Setup {
     pub probe: ProbeHost,
     /// The program between fork and exec of an emulator.
     pub launcher: PathBuf,
+    /// What `host-model` stands for.
+    pub host_models: Box<dyn HostModels>,
 }
 
 /// The engine. Clones share it.
@@ -51,6 +61,7 @@ struct Inner {
     config: DriverConfig,
     emulators: Emulators,
     launcher: PathBuf,
+    host_models: Box<dyn HostModels>,
     registry: Registry,
     definitions: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Event>,
@@ -104,6 +115,7 @@ impl Engine {
             config: setup.config,
             emulators: Emulators::new(setup.search, setup.probe),
             launcher: setup.launcher,
+            host_models: setup.host_models,
             registry: Registry::default(),
             definitions: tokio::sync::Mutex::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
@@ -152,7 +164,12 @@ impl Engine {
 
     /// What definitions are completed against and plans are made from.
     pub fn setting<'a>(&'a self, emulator: Option<&'a Emulator>) -> Setting<'a> {
-        Setting { emulator, host: &self.0.host, config: &self.0.config, entropy: &Random }
+        Setting { emulator, host: &self.0.host, config: &self.0.config, entropy: &Random, host_model: None }
+    }
+
+    /// What `host-model` stands for with an emulator, for a guest's accelerator.
+    pub(crate) fn host_model(&self, emulator: &Emulator, domain: &Domain) -> Result<Option<HostModel>> {
+        self.0.host_models.host_model(emulator, domain.head.identity.kind.accelerator())
     }
 
     /// From now on, everything that happens.

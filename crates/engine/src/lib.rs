@@ -15,7 +15,7 @@ mod recover;
 pub mod registry;
 
 pub use domain::{Guest, View};
-pub use engine::{Engine, Setup};
+pub use engine::{Engine, HostModels, Setup};
 pub use ops::define::Strictness;
 pub use ops::start::Processors;
 pub use ops::stop::Manner;

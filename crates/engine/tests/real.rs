@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ostler_base::Arch;
-use ostler_caps::emulator::ProbeHost;
+use ostler_caps::cpu::HostModel;
+use ostler_caps::emulator::{Accelerator, Emulator, ProbeHost};
 
 use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig, WriteMode};
 use ostler_engine::events::{Event, What};
-use ostler_engine::{Engine, Guest, Manner, Paths, Processors, Setup, Strictness};
+use ostler_engine::{Engine, Guest, HostModels, Manner, Paths, Processors, Setup, Strictness};
 use tokio::runtime::Runtime;
 use tokio::sync::broadcast::Receiver;
 
@@ -61,6 +62,16 @@ fn launcher() -> Option<PathBuf> {
     Some(directory.join("ostler-launcher")).filter(|path| path.is_file())
 }
 
+/// A host of whose CPU nothing is known.
+#[derive(Debug)]
+struct Unknown;
+
+impl HostModels for Unknown {
+    fn host_model(&self, _: &Emulator, _: Accelerator) -> ostler_base::Result<Option<HostModel>> {
+        Ok(None)
+    }
+}
+
 fn setup(root: &Path) -> Option<Setup> {
     let emulators = PathBuf::from("/usr/bin");
     let launcher = launcher();
@@ -82,6 +93,8 @@ fn setup(root: &Path) -> Option<Setup> {
         state_dir: text("run/libvirt/qemu"),
         swtpm_dir: text("var/lib/libvirt/swtpm"),
         log_dir: text("var/log/libvirt/qemu"),
+        memory_backing_dir: text("var/lib/libvirt/qemu/ram"),
+        huge_pages: Vec::new(),
         fixed_swtpm_socket: None,
         environment: vec![("LC_ALL".into(), "C".into()), ("PATH".into(), "/usr/bin:/bin".into())],
         dump_guest_core: false,
@@ -98,6 +111,7 @@ fn setup(root: &Path) -> Option<Setup> {
         search: vec![emulators],
         probe: ProbeHost::default(),
         launcher: launcher?,
+        host_models: Box::new(Unknown),
     })
 }
 

@@ -11,7 +11,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use ostler_base::{Error, Json, Result};
+use ostler_base::{Error, IdSet, Json, Result};
 use ostler_plan::{Answer, Facts, FileKind, Query};
 use rustix::fs::Access;
 
@@ -49,6 +49,8 @@ impl Asker {
                 return Err(Error::internal(format!("the value of the secret '{lookup}' is not known here")));
             }
             Query::RenderNode => Answer::Path(render_node(Path::new("/dev/dri"))),
+            Query::NumaNodes => Answer::Ids(numa_nodes()),
+            Query::AdvisedNodes(vcpus, memory) => Answer::Ids(advised_nodes(*vcpus, *memory)?),
             Query::FreePort(purpose, first, last) => Answer::Port(self.port(purpose, *first, *last)?),
         })
     }
@@ -79,6 +81,29 @@ fn kind(path: &Path) -> Result<FileKind> {
         (found.is_char_device(), FileKind::Character),
     ];
     Ok(kinds.into_iter().find(|(is, _)| *is).map_or(FileKind::Other, |(_, kind)| kind))
+}
+
+/// The host's NUMA nodes; node 0 where the kernel knows none.
+fn numa_nodes() -> IdSet {
+    let text = fs::read_to_string("/sys/devices/system/node/online").unwrap_or_default();
+    IdSet::parse(text.trim()).unwrap_or_else(|| IdSet::from_iter([0]))
+}
+
+/// What numad advises for a guest with so much memory (KiB).
+fn advised_nodes(vcpus: u32, memory: u64) -> Result<IdSet> {
+    let Some(program) = find_program("numad") else {
+        return Err(Error::operation_unsupported(
+            "numad is not available on this host: install it, or name the nodes in <numatune>",
+        ));
+    };
+    sys::keep_descriptors();
+    let need = format!("{vcpus}:{}", memory.div_ceil(1024));
+    let output = Command::new(program).args(["-w", &need]).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| failed("cannot run numad", error))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    IdSet::parse(text.trim())
+        .filter(|_| output.status.success())
+        .ok_or_else(|| Error::operation_failed("Failed to query numad for the advisory nodeset"))
 }
 
 /// The first render node of a graphics card, where there is one.

@@ -3,7 +3,9 @@
 //! Owns: the values that conformance data assume. Never: decides anything.
 
 use ostler_base::{Arch, Error, MacAddr, Result, Uuid, Word};
-use ostler_domain::{DriverConfig, Entropy, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig};
+use ostler_domain::{
+    DriverConfig, Entropy, GraphicsConfig, HostFacts, HugePageMount, ScreenConfig, TlsConfig,
+};
 use ostler_plan::{Answer, Facts, FdKind, FileKind, Query};
 
 use crate::Args;
@@ -49,6 +51,10 @@ pub(crate) fn config(args: &Args) -> DriverConfig {
         state_dir: text("/var/run/libvirt/qemu"),
         swtpm_dir: text("/var/lib/libvirt/swtpm"),
         fixed_swtpm_socket: Some(text("/dev/test")),
+        memory_backing_dir: text("/var/lib/libvirt/qemu/ram"),
+        huge_pages: [(2048, "2M"), (1_048_576, "1G")]
+            .map(|(size, name)| HugePageMount { size, path: format!("/dev/hugepages{name}") })
+            .to_vec(),
         log_dir: text("/var/log/libvirt/qemu"),
         environment: pairs.iter().map(|(name, value)| (text(name), text(value))).collect(),
         dump_guest_core: args.flag("conf:dump_guest_core=1"),
@@ -96,6 +102,7 @@ pub(crate) fn answer(questions: Vec<Query>, args: &Args) -> Facts {
                 None => vec!["1.2".to_owned(), "2.0".to_owned()],
             }),
             Query::ProgramFeatures(_) => Answer::Words(Vec::new()),
+            Query::NumaNodes | Query::AdvisedNodes(..) => Answer::Ids((0..4).collect()),
             Query::FreePort(_, first, _) => Answer::Port(*first),
         };
         facts.add(query, answer);

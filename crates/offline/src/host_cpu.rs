@@ -8,6 +8,7 @@ use ostler_base::{Arch, Error, Json, Result};
 use ostler_caps::cpu::{Cpu, HostModel, HostModelSources, Policy};
 use ostler_caps::emulator::{Accelerator, Emulator};
 
+use crate::Args;
 use crate::args::read;
 
 /// Width of the fake host's physical addresses.
@@ -28,14 +29,27 @@ pub(crate) fn entry_of(arch: Arch) -> &'static str {
     }
 }
 
-/// An entry as a guest's CPU; `None` where it has no model.
+/// The entry of the host of a case: the one that its flag names, or else its architecture's.
+pub(crate) fn of(args: &Args, arch: Arch) -> Result<Option<Cpu>> {
+    let name = match (args.flag_values("host-cpu").last(), arch) {
+        (Some(model), _) => model,
+        (None, Arch::I686 | Arch::X86_64) => "Default",
+        (None, Arch::Ppc64 | Arch::Ppc64le) => "Power8",
+        (None, _) => return Ok(None),
+    };
+    named(&args.fake_host()?, name)
+}
+
+/// An entry, by its name or model, as a guest's CPU; `None` where it has no model.
 pub(crate) fn named(fake_host: &Path, name: &str) -> Result<Option<Cpu>> {
     let path = fake_host.join("host-cpus.json");
     let text = read(&path.to_string_lossy())?;
     let entries: Json = serde_json::from_str(&text)
         .map_err(|e| Error::invalid_arg(format!("'{}' is no JSON: {e}", path.display())))?;
+    let by_model = || entries.as_object()?.values().find(|entry| entry["model"].as_str() == Some(name));
     let entry = entries
         .get(name)
+        .or_else(by_model)
         .ok_or_else(|| Error::invalid_arg(format!("'{}' has no CPU '{name}'", path.display())))?;
     let Some(model) = entry["model"].as_str() else { return Ok(None) };
     let vendor = entry["vendor"].as_str().map(str::to_owned);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ostler_base::{Error, Result};
+use ostler_base::{Error, IdSet, Result};
 
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +20,10 @@ pub enum Query {
     SwtpmVersions,
     /// Which optional features (command line) does a helper program have? By its path.
     ProgramFeatures(String),
+    /// Which NUMA nodes does the host have?
+    NumaNodes,
+    /// Which NUMA nodes fit best a guest with so many vCPUs and so much memory (KiB)?
+    AdvisedNodes(u32, u64),
     /// A free TCP port for this use out of a range (first, last).
     FreePort(String, u16, u16),
 }
@@ -59,6 +63,8 @@ pub enum Answer {
     },
     /// To questions for a list.
     Words(Vec<String>),
+    /// To questions for nodes.
+    Ids(IdSet),
     /// To [`Query::FreePort`].
     Port(u16),
 }
@@ -109,6 +115,14 @@ impl Facts {
     pub fn words(&self, query: &Query) -> Result<&[String]> {
         match self.get(query)? {
             Answer::Words(words) => Ok(words),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// The answer to a question for nodes.
+    pub fn ids(&self, query: &Query) -> Result<&IdSet> {
+        match self.get(query)? {
+            Answer::Ids(ids) => Ok(ids),
             other => Err(mismatch(other)),
         }
     }

@@ -35,6 +35,13 @@ impl Kind for Panic {
     }
 }
 
+impl Panic {
+    /// Whether it is the crash registers of Hyper-V.
+    pub(crate) fn is_hyperv(&self) -> bool {
+        self.model == Some(PanicModel::Hyperv)
+    }
+}
+
 impl Device for Panic {
     fn info(&self) -> &Info {
         &self.info

@@ -8,8 +8,9 @@ use ostler_xml::{El, Element};
 
 use super::{Complete, Kind, Moment, Source, document, domain_mode, image, named_disks, parse_domain};
 use crate::devices::disk::{Disk, DiskSnapshot, Image, ImageFormat, ImageType, Place};
-use crate::sections::cpu::Cpu;
+use crate::sections::cpu;
 use crate::{Domain, Draft};
+use ostler_caps::cpu::Cpu;
 
 const KIND: Kind = Kind { word: "snapshot", origin: Origin::DomainSnapshot };
 
@@ -425,7 +426,7 @@ fn relative_path(image: &Image) -> Option<&str> {
 
 impl Cookie {
     fn parse(el: &Element<'_>) -> Result<Self> {
-        Ok(Cookie { cpu: Cpu::parse(el)?, slirp_helper: el.child("slirpHelper").is_some() })
+        Ok(Cookie { cpu: cpu::parse(el)?, slirp_helper: el.child("slirpHelper").is_some() })
     }
 
     fn to_el(&self) -> El {

@@ -13,6 +13,7 @@ use ostler_base::Result;
 pub(crate) use places::usb as usb_ports;
 pub(crate) use resolve::accelerator;
 
+use crate::sections::{cpu, memory};
 use crate::{Draft, Setting, machine};
 
 type Pass = fn(&mut Draft, &Setting<'_>) -> Result<()>;
@@ -77,10 +78,12 @@ fn devices_complete(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
 
 fn validate(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     let draft = &*draft;
-    draft.head.memory.validate()?;
-    draft.head.clock.validate()?;
-    if let Some(cpu) = &draft.head.cpu {
-        cpu.validate(draft.head.vcpus.maximum)?;
-    }
+    let head = &draft.head;
+    memory::validate(draft)?;
+    head.clock.validate()?;
+    head.vcpus.validate()?;
+    cpu::validate(draft, setting)?;
+    head.numa.validate(head.vcpus.maximum)?;
+    head.numatune.validate(head.cells().len())?;
     draft.devices.iter().try_for_each(|device| device.validate(draft, setting))
 }

@@ -1,21 +1,16 @@
 //! Identity, emulator, architecture, machine type and CPU of a definition that leaves them open.
 
-use ostler_base::{Arch, Error, Result, refuse};
+use ostler_base::{Error, Result, refuse};
 use ostler_caps::emulator::Accelerator;
 
-use crate::sections::cpu::{Cpu, CpuMode};
 use crate::sections::features::GicVersion;
 use crate::sections::identity::DomainKind;
-use crate::sections::numa;
+use crate::sections::{cpu, memory};
 use crate::{Draft, Setting};
 
 /// What runs the guest's instructions.
 pub(crate) fn accelerator(draft: &Draft) -> Accelerator {
-    match draft.head.identity.kind {
-        DomainKind::Qemu => Accelerator::Tcg,
-        DomainKind::Kvm => Accelerator::Kvm,
-        DomainKind::Hvf => Accelerator::Hvf,
-    }
+    draft.head.identity.kind.accelerator()
 }
 
 /// A UUID and a generation where they are to be made up.
@@ -65,37 +60,6 @@ pub(super) fn machine(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The CPU that the machine type has where the definition names none.
-pub(super) fn cpu(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
-    let accelerator = accelerator(draft);
-    let model = draft
-        .head
-        .os
-        .machine
-        .as_deref()
-        .and_then(|machine| setting.emulator?.default_cpu(accelerator, machine));
-    if let Some(cpu) =
-        draft.head.cpu.as_mut().filter(|cpu| cpu.mode != CpuMode::Custom || cpu.model.is_some())
-    {
-        cpu.default_check(accelerator == Accelerator::Tcg);
-        if draft.head.os.arch.is_some_and(Arch::is_x86) {
-            cpu.default_migratable();
-        }
-    }
-    let Some(model) = model else { return Ok(()) };
-    match &mut draft.head.cpu {
-        None => draft.head.cpu = Some(Cpu::plain(model)),
-        Some(cpu) if cpu.mode == CpuMode::Custom && cpu.model.is_none() => {
-            let plain = Cpu::plain(model);
-            let (topology, features) = (cpu.topology.take(), std::mem::take(&mut cpu.features));
-            let cells = std::mem::take(&mut cpu.cells);
-            *cpu = Cpu { topology, features, cells, ..plain };
-        }
-        Some(_) => {}
-    }
-    Ok(())
-}
-
 /// The version of the interrupt controller, where the machine has one and the definition leaves it
 /// open: the newest that the kernel has, or what QEMU emulates best.
 pub(super) fn interrupt_controller(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
@@ -118,15 +82,14 @@ pub(super) fn interrupt_controller(draft: &mut Draft, setting: &Setting<'_>) -> 
     Ok(())
 }
 
-/// All memory is what the cells have, where there are cells.
+/// Sizes of memory, and the vCPUs of cells.
 pub(super) fn memory(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
-    let total = numa::total(draft.head.cells());
-    let memory = &mut draft.head.memory;
-    if total != 0 {
-        memory.total = total;
-        if memory.current == 0 || memory.current > total {
-            memory.current = total;
-        }
-    }
-    Ok(())
+    let head = &mut draft.head;
+    head.numa.adopt_vcpus(head.vcpus.maximum);
+    memory::complete(draft)
+}
+
+/// The CPU that the machine type has where the definition names none.
+pub(super) fn cpu(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
+    cpu::complete(draft, setting)
 }

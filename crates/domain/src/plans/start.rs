@@ -10,12 +10,13 @@ use ostler_plan::{
 };
 
 use crate::devices::Build;
-use crate::sections::numa;
+use crate::sections::{backend, cpu, memory, numa};
 use crate::{Domain, Draft, Setting, machine, passes};
 
 /// What has to be known of the host.
 pub fn ask(domain: &Domain) -> Vec<Query> {
     let mut out: Vec<Query> = resources(domain).iter().map(|r| Query::Stat(r.path.clone())).collect();
+    domain.head.numatune.ask(domain, &mut out);
     domain.devices.iter().for_each(|device| device.ask(&mut out));
     out
 }
@@ -36,10 +37,11 @@ pub fn plan(
     numbering: Numbering,
 ) -> Result<(Domain, Launch)> {
     check_resources(domain, facts)?;
-    let live = domain.for_run()?;
+    let live = domain.for_run(setting)?;
     let mut build = Build { draft: &live, setting, facts, fds: PassedFds::new(numbering), parts: Vec::new() };
     command_line(&mut build)?;
     let mut actions = private_directory(&live, setting);
+    backend::actions(&build, &mut actions);
     for device in live.devices.iter() {
         device.actions(&build, &mut actions)?;
     }
@@ -129,16 +131,16 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
         master_key_part(draft, setting),
     ]);
     machine_parts(build);
-    if let Some(option) = head.cpu.as_ref().and_then(|cpu| cpu.option(head)) {
+    if let Some(option) = cpu::option(draft, setting)? {
         build.parts.push(Part::plain("-cpu", option));
     }
     let ram_id = ram_id(draft, setting);
-    head.memory.parts(ram_id.as_deref(), head, &mut build.parts);
+    memory::parts(build, ram_id.as_deref())?;
     build.parts.push(Part::options("-overcommit", None, Props::new().with("mem-lock", false)));
     let topology = head.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref());
-    head.vcpus.parts(topology, &mut build.parts);
+    build.parts.push(head.vcpus.part(topology, setting)?);
     head.iothreads.parts(&mut build.parts);
-    numa::parts(head.cells(), &head.numatune, &mut build.parts);
+    numa::parts(build)?;
     build.parts.push(Part::plain("-uuid", draft.uuid().to_string()));
     head.identity.parts(&mut build.parts);
     if draft.devices.graphics.is_empty() {
@@ -251,6 +253,7 @@ fn power_management_parts(build: &mut Build<'_>) {
 /// What the plan of a stop removes: everything that a start made for one run.
 pub fn leftovers(domain: &Domain, setting: &Setting<'_>) -> Vec<Action> {
     let mut actions = vec![Action::RemoveTree { path: run_dir(domain, setting).into() }];
+    backend::cleanup(domain, setting, &mut actions);
     for device in domain.devices.iter() {
         device.cleanup(domain, setting, &mut actions);
     }

@@ -1,202 +1,192 @@
-//! `<cpu>`: the model the guest sees, and its topology.
+//! `<cpu>`: the model the guest sees.
+//!
+//! Owns: where the CPU stands in a definition, its defaults, and the value of `-cpu`. Never: knows
+//! a model or a feature (`ostler_caps::cpu` does), or a NUMA cell.
 
-use ostler_base::{Error, Result, words};
+use ostler_base::{Arch, OnOff, Result, refuse};
+use ostler_caps::cpu::{AddressMode, CacheMode, Check, Cpu, Fallback, Feature, Mode, Policy, Side, guest};
+use ostler_caps::emulator::{Accelerator, Flag};
 use ostler_xml::{El, Element};
 
-use super::numa::{self, Cell};
-use crate::Head;
+use crate::passes::accelerator;
+use crate::sections::numa::Numa;
+use crate::{Draft, Setting};
 
-words! {
-    /// `<cpu mode='…'>`
-    pub CpuMode { Custom = "custom", HostModel = "host-model", HostPassthrough = "host-passthrough", Maximum = "maximum" }
-    /// `<cpu match='…'>`
-    pub CpuMatch { Minimum = "minimum", Exact = "exact", Strict = "strict" }
-    /// `<cpu check='…'>`
-    pub CpuCheck { None = "none", Partial = "partial", Full = "full" }
-    /// `<model fallback='…'>`
-    pub Fallback { Allow = "allow", Forbid = "forbid" }
-    /// `<feature policy='…'>`
-    pub Policy { Force = "force", Require = "require", Optional = "optional", Disable = "disable", Forbid = "forbid" }
+/// The host's CPU among the models of an emulator.
+const HOST: &str = "host";
+
+/// Reads the `<cpu>` of a domain.
+pub(crate) fn parse(root: &Element<'_>) -> Result<Option<Cpu>> {
+    root.child("cpu").map(|el| Cpu::parse(el, Side::Guest)).transpose()
 }
 
-/// The CPU a guest sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cpu {
-    /// `mode`
-    pub mode: CpuMode,
-    /// `match`; for custom models.
-    pub matching: Option<CpuMatch>,
-    /// `check`
-    pub check: Option<CpuCheck>,
-    /// `migratable`; for host models.
-    pub migratable: Option<ostler_base::OnOff>,
-    /// `<model>`
-    pub model: Option<String>,
-    /// `<model fallback=…>`
-    pub fallback: Option<Fallback>,
-    /// `<vendor>`
-    pub vendor: Option<String>,
-    /// `<topology>`
-    pub topology: Option<Topology>,
-    /// `<feature>`: policy and name, in order.
-    pub features: Vec<(Policy, String)>,
-    /// `<numa>`: cells, by id.
-    pub cells: Vec<Cell>,
+/// Adds the element, with the cells in it, unless there is nothing to say.
+pub(crate) fn format(cpu: Option<&Cpu>, numa: &Numa, root: &mut El) {
+    let mut el = cpu.map_or_else(|| El::new("cpu"), Cpu::format);
+    el.push_filled(numa.format());
+    root.push_filled(el);
 }
 
-/// `<topology sockets= dies= clusters= cores= threads=>`; each at least 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topology {
-    /// Sockets.
-    pub sockets: u32,
-    /// Dies a socket.
-    pub dies: u32,
-    /// Clusters a die.
-    pub clusters: u32,
-    /// Cores a cluster.
-    pub cores: u32,
-    /// Threads a core.
-    pub threads: u32,
+/// The CPU of the machine type where the definition names none, and the defaults of its attributes.
+pub(crate) fn complete(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
+    let head = &draft.head;
+    let (accelerator, arch) = (accelerator(draft), head.os.arch.unwrap_or(setting.host.arch));
+    let machine = head.os.machine.as_deref();
+    let model = machine.and_then(|machine| setting.emulator?.default_cpu(accelerator, machine));
+    let model = model.filter(|model| *model != HOST || accelerator == Accelerator::Kvm);
+    if let Some(model) = model
+        && head.cpu.as_ref().is_none_or(Cpu::is_default)
+    {
+        name_default(draft.head.cpu.get_or_insert_with(Cpu::guest), model, arch, setting);
+    }
+    let Some(cpu) = draft.head.cpu.as_mut().filter(|cpu| !cpu.is_default()) else { return Ok(()) };
+    vector_lengths(cpu)?;
+    if cpu.is_passthrough() && arch.is_x86() {
+        cpu.migratable.get_or_insert(OnOff::On);
+    }
+    cpu.check.get_or_insert(match cpu.mode {
+        Some(Mode::HostPassthrough | Mode::Maximum) => Check::None,
+        Some(Mode::Custom) if accelerator == Accelerator::Tcg => Check::None,
+        _ => Check::Partial,
+    });
+    Ok(())
 }
 
-impl Topology {
-    fn parse(el: &Element<'_>) -> Result<Self> {
-        Ok(Topology {
-            sockets: el.nonzero("sockets")?.ok_or_else(|| el.missing("sockets"))?,
-            dies: el.nonzero("dies")?.unwrap_or(1),
-            clusters: el.nonzero("clusters")?.unwrap_or(1),
-            cores: el.nonzero("cores")?.ok_or_else(|| el.missing("cores"))?,
-            threads: el.nonzero("threads")?.ok_or_else(|| el.missing("threads"))?,
-        })
+/// A CPU that QEMU chooses is not checked: it need not run anywhere as it is.
+fn name_default(cpu: &mut Cpu, model: &str, arch: Arch, setting: &Setting<'_>) {
+    if model == HOST {
+        let named = arch.is_s390() && setting.host_model.is_some();
+        cpu.mode = Some(if named { Mode::HostModel } else { Mode::HostPassthrough });
+        return;
     }
-
-    fn format(&self) -> El {
-        El::new("topology")
-            .attr("sockets", self.sockets)
-            .attr("dies", self.dies)
-            .attr("clusters", self.clusters)
-            .attr("cores", self.cores)
-            .attr("threads", self.threads)
-    }
-
-    /// How many vCPUs it makes; `None` beyond 32 bits.
-    pub fn total(&self) -> Option<u32> {
-        [self.dies, self.clusters, self.cores, self.threads]
-            .into_iter()
-            .try_fold(self.sockets, u32::checked_mul)
-    }
+    cpu.check = Some(Check::None);
+    cpu.fallback = Fallback::Forbid;
+    cpu.model = Some(model.to_owned());
 }
 
-impl Cpu {
-    /// The CPU of a machine type that names one and of a definition that names none.
-    pub(crate) fn plain(model: &str) -> Self {
-        Cpu {
-            mode: CpuMode::Custom,
-            matching: Some(CpuMatch::Exact),
-            check: Some(CpuCheck::None),
-            migratable: None,
-            model: Some(model.to_owned()),
-            fallback: Some(Fallback::Forbid),
-            vendor: None,
-            topology: None,
-            features: Vec::new(),
-            cells: Vec::new(),
-        }
+/// Lengths of SVE vectors need SVE.
+fn vector_lengths(cpu: &mut Cpu) -> Result<()> {
+    let length = |feature: &Feature| feature.name.starts_with("sve") && feature.name != "sve";
+    if !cpu.features.iter().any(length) {
+        return Ok(());
     }
-
-    pub(crate) fn parse(root: &Element<'_>) -> Result<Option<Self>> {
-        let Some(el) = root.child("cpu") else { return Ok(None) };
-        let mode = el.word("mode")?;
-        let model = el.child("model");
-        let matching = el.word("match")?;
-        let custom = mode.unwrap_or(CpuMode::Custom) == CpuMode::Custom;
-        let features = el
-            .children("feature")
-            .map(|f| Ok((f.word("policy")?.unwrap_or(Policy::Require), f.require("name")?.to_owned())))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Some(Cpu {
-            mode: mode.unwrap_or(CpuMode::Custom),
-            matching: matching.or((custom && model.is_some()).then_some(CpuMatch::Exact)),
-            check: el.word("check")?,
-            migratable: el.on_off("migratable")?,
-            model: el.child_text("model").map(|m| m.trim().to_owned()),
-            fallback: model.map(|m| m.word("fallback")).transpose()?.flatten(),
-            vendor: el.child_text("vendor"),
-            topology: el.child("topology").map(|t| Topology::parse(&t)).transpose()?,
-            features,
-            cells: numa::parse(&el)?,
-        }))
+    let off = |f: &Feature| matches!(f.policy, Some(Policy::Disable | Policy::Forbid));
+    if cpu.feature("sve").is_some_and(off) {
+        refuse!(unsupported, "SVE disabled, but SVE vector lengths provided");
     }
+    cpu.add_feature_if_missing("sve", Policy::Require);
+    Ok(())
+}
 
-    pub(crate) fn format(&self) -> El {
-        let mut el = El::new("cpu");
-        let bare = self.mode == CpuMode::Custom && self.model.is_none();
-        if !bare {
-            el.set("mode", self.mode);
-        }
-        el.set_opt("match", self.matching.filter(|_| self.mode == CpuMode::Custom));
-        el.set_opt("check", self.check.filter(|_| !bare));
-        el.set_opt("migratable", self.migratable.filter(|_| !bare));
-        if let Some(model) = &self.model {
-            let fallback = self.fallback.unwrap_or(Fallback::Allow);
-            el.push(El::with_text("model", model).attr("fallback", fallback));
-        }
-        el.push_text("vendor", self.vendor.as_ref());
-        el.extend(self.topology.iter().map(Topology::format));
-        el.extend(
-            self.features
-                .iter()
-                .map(|(policy, name)| El::new("feature").attr("policy", policy).attr("name", name)),
+/// The rules that need no host.
+pub(crate) fn validate(draft: &Draft, setting: &Setting<'_>) -> Result<()> {
+    let Some(cpu) = &draft.head.cpu else { return Ok(()) };
+    if setting.emulator.is_some() {
+        guest::validate(draft.head.os.arch.unwrap_or(setting.host.arch), cpu)?;
+    }
+    let vcpus = draft.head.vcpus.maximum;
+    if cpu.topology.is_some_and(|topology| topology.vcpus() != Some(vcpus)) {
+        refuse!(unsupported, "CPU topology doesn't match maximum vcpu count");
+    }
+    Ok(())
+}
+
+/// The CPU of a run: what is left to the host is settled.
+pub(crate) fn settle(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
+    let accelerator = accelerator(draft);
+    let (arch, kind) = (draft.head.os.arch.unwrap_or(setting.host.arch), draft.head.identity.kind);
+    let Some(cpu) = draft.head.cpu.as_mut().filter(|cpu| !cpu.is_default()) else { return Ok(()) };
+    let mode = cpu.mode.unwrap_or(Mode::Custom);
+    if !mode_is_supported(mode, arch, accelerator, setting) {
+        let host = setting.host.arch;
+        refuse!(
+            unsupported,
+            "CPU mode '{mode}' for {arch} {kind} domain on {host} host is not supported by hypervisor"
         );
-        el.push_filled(numa::format(&self.cells));
-        el
     }
+    let with = setting.emulator.map(|emulator| emulator.with(accelerator));
+    let offer = guest::Offer {
+        host_model: setting.host_model,
+        models: with.and_then(|with| with.cpus.as_deref()),
+        expansion: with.and_then(|with| with.host_cpu.as_ref()),
+    };
+    guest::update_guest(arch, cpu, offer, guest::Start::New)
+}
 
-    /// Models of the host show what can be moved only, where the definition does not say.
-    pub(crate) fn default_migratable(&mut self) {
-        if matches!(self.mode, CpuMode::HostPassthrough | CpuMode::Maximum) {
-            self.migratable.get_or_insert(ostler_base::OnOff::On);
-        }
+fn mode_is_supported(mode: Mode, arch: Arch, accelerator: Accelerator, setting: &Setting<'_>) -> bool {
+    match mode {
+        Mode::HostPassthrough => accelerator != Accelerator::Tcg && is_native(arch, setting.host.arch),
+        Mode::HostModel => setting.host_model.is_some(),
+        Mode::Custom => setting.emulator.is_some_and(|emulator| !emulator.cpus(accelerator).is_empty()),
+        Mode::Maximum => setting.has(Flag::CpuMax),
     }
+}
 
-    /// How far the model is compared with the host, where the definition does not say.
-    pub(crate) fn default_check(&mut self, translated: bool) {
-        let bare = self.mode == CpuMode::Custom && self.model.is_none();
-        self.check.get_or_insert(match self.mode {
-            CpuMode::HostPassthrough | CpuMode::Maximum => CpuCheck::None,
-            CpuMode::Custom if bare || translated => CpuCheck::None,
-            CpuMode::Custom | CpuMode::HostModel => CpuCheck::Partial,
-        });
+/// Whether a host's CPU runs the guest's instructions itself.
+fn is_native(guest: Arch, host: Arch) -> bool {
+    guest == host
+        || matches!(
+            (guest, host),
+            (Arch::I686, Arch::X86_64)
+                | (Arch::Armv7l, Arch::Aarch64)
+                | (Arch::Ppc64 | Arch::Ppc64le, Arch::Ppc64 | Arch::Ppc64le)
+        )
+}
+
+/// The value of `-cpu` of a run; `None` where nothing is said of it.
+pub(crate) fn option(draft: &Draft, setting: &Setting<'_>) -> Result<Option<String>> {
+    let head = &draft.head;
+    let arch = head.os.arch.unwrap_or(setting.host.arch);
+    let mut model = None;
+    let mut words = Vec::new();
+    if let Some(cpu) = head.cpu.as_ref().filter(|cpu| !cpu.is_default()) {
+        let (name, pairs) = guest::option(arch, setting.host.arch, cpu)?;
+        model = Some(name);
+        words.extend(pairs.into_iter().map(|(name, value)| format!("{name}={value}")));
+    } else if arch == Arch::I686 && head.emulator.as_ref().is_some_and(|path| path.contains("x86_64")) {
+        model = Some("qemu32".to_owned());
     }
-
-    pub(crate) fn validate(&self, vcpus: u32) -> Result<()> {
-        match self.topology.as_ref().map(Topology::total) {
-            Some(total) if total != Some(vcpus) => {
-                Err(Error::unsupported("CPU topology doesn't match maximum vcpu count"))
-            }
-            _ => Ok(()),
-        }
+    head.clock.cpu_words(&mut words);
+    head.features.cpu_words(&mut words);
+    if draft.devices.panics.iter().any(crate::devices::panic::Panic::is_hyperv) {
+        words.push("hv-crash=on".to_owned());
     }
+    head.features.cpu_words_last(&mut words);
+    if let Some(cpu) = &head.cpu {
+        cache_words(cpu, &mut words);
+        address_words(cpu, &mut words);
+    }
+    if model.is_none() && words.is_empty() {
+        return Ok(None);
+    }
+    let fallback = match arch {
+        Arch::I686 => "qemu32",
+        Arch::X86_64 => "qemu64",
+        _ => "",
+    };
+    let mut all = vec![model.unwrap_or_else(|| fallback.to_owned())];
+    all.append(&mut words);
+    Ok(Some(all.join(",")))
+}
 
-    /// The value of `-cpu`.
-    pub(crate) fn option(&self, head: &Head) -> Option<String> {
-        let mut words = vec![match self.mode {
-            CpuMode::HostPassthrough | CpuMode::HostModel => "host".to_owned(),
-            CpuMode::Maximum => "max".to_owned(),
-            CpuMode::Custom => self.model.clone()?,
-        }];
-        if self.mode == CpuMode::HostPassthrough || self.mode == CpuMode::Maximum {
-            words.extend(self.migratable.map(|value| format!("migratable={value}")));
+fn cache_words(cpu: &Cpu, words: &mut Vec<String>) {
+    let Some(cache) = cpu.cache else { return };
+    let said: &[&str] = match cache.mode {
+        CacheMode::Emulate => &["l3-cache=on"],
+        CacheMode::Passthrough => &["host-cache-info=on", "l3-cache=off"],
+        CacheMode::Disable => &["host-cache-info=off", "l3-cache=off"],
+    };
+    words.extend(said.iter().map(|word| (*word).to_owned()));
+}
+
+fn address_words(cpu: &Cpu, words: &mut Vec<String>) {
+    let Some(address) = cpu.max_phys_addr else { return };
+    match (address.mode, address.bits) {
+        (AddressMode::Passthrough, _) => {
+            words.push("host-phys-bits=on".to_owned());
+            words.extend(address.limit.map(|limit| format!("host-phys-bits-limit={limit}")));
         }
-        for (policy, name) in &self.features {
-            match policy {
-                Policy::Force | Policy::Require => words.push(format!("{name}=on")),
-                Policy::Disable | Policy::Forbid => words.push(format!("{name}=off")),
-                Policy::Optional => {}
-            }
-        }
-        head.clock.cpu_words(&mut words);
-        head.features.cpu_words(&mut words);
-        Some(words.join(","))
+        (AddressMode::Emulate, Some(bits)) if bits > 0 => words.push(format!("phys-bits={bits}")),
+        (AddressMode::Emulate, _) => words.push("host-phys-bits=off".to_owned()),
     }
 }

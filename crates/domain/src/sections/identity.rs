@@ -1,6 +1,7 @@
 //! `<domain type= id=>`, `<name>`, `<uuid>`, `<title>`, `<description>`, `<metadata>`.
 
 use ostler_base::{Code, Error, Origin, Result, Uuid, Word, words};
+use ostler_caps::emulator::Accelerator;
 use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
@@ -9,6 +10,17 @@ use crate::{ReadMode, WriteMode};
 words! {
     /// `<domain type='…'>`: what runs the guest's instructions.
     pub DomainKind { Qemu = "qemu", Kvm = "kvm", Hvf = "hvf" }
+}
+
+impl DomainKind {
+    /// What runs the guest's instructions.
+    pub fn accelerator(self) -> Accelerator {
+        match self {
+            DomainKind::Qemu => Accelerator::Tcg,
+            DomainKind::Kvm => Accelerator::Kvm,
+            DomainKind::Hvf => Accelerator::Hvf,
+        }
+    }
 }
 
 /// What a guest is called.

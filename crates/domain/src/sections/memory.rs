@@ -1,18 +1,21 @@
-//! `<memory>` and `<currentMemory>`. Sizes are KiB throughout.
+//! `<memory>`, `<currentMemory>` and `<maxMemory>`. Sizes are KiB throughout.
 
-use ostler_base::{Error, Result, scale::KIB};
+use ostler_base::{Arch, Error, Origin, Result, refuse, scale::KIB};
 use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
-use super::numa;
-use crate::Head;
+use super::backend;
+use crate::Draft;
+use crate::devices::Build;
 
 /// Memory sizes, KiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Memory {
-    /// `<maxMemory>`: what it can grow to by plugging, and in how many slots.
-    pub maximum: Option<(u64, Option<u32>)>,
-    /// `<memory>`: what the guest boots with.
+    /// `<maxMemory>`: what it can grow to by plugging.
+    pub maximum: u64,
+    /// `<maxMemory slots=…>`: how many modules can be plugged.
+    pub slots: u32,
+    /// `<memory>`: what the guest boots with, modules included.
     pub total: u64,
     /// `<currentMemory>`: what the balloon leaves it; never above `total`.
     pub current: u64,
@@ -22,63 +25,121 @@ pub struct Memory {
 
 impl Memory {
     pub(crate) fn parse(root: &Element<'_>) -> Result<Self> {
-        let memory =
-            root.child("memory").ok_or_else(|| Error::xml("missing element or attribute './memory[1]'"))?;
-        let maximum = match root.child("maxMemory") {
-            Some(max) => Some((kib(&max)?, max.number("slots")?)),
-            None => None,
-        };
-        let total = kib(&memory)?;
-        let current = root.child("currentMemory").map(|m| kib(&m)).transpose()?.unwrap_or(0);
-        let current = if current == 0 || current > total { total } else { current };
-        Ok(Memory { maximum, total, current, dump_core: memory.on_off("dumpCore")? })
+        let size = |name: &str| root.child(name).map(|el| kib(&el)).transpose();
+        let memory = root.child("memory");
+        let slots = root.child("maxMemory").map(|max| max.number::<u32>("slots")).transpose()?.flatten();
+        Ok(Memory {
+            maximum: size("maxMemory")?.unwrap_or(0),
+            slots: slots.unwrap_or(0),
+            total: size("memory")?.unwrap_or(0),
+            current: size("currentMemory")?.unwrap_or(0),
+            dump_core: memory.map(|memory| memory.on_off("dumpCore")).transpose()?.flatten(),
+        })
     }
 
     pub(crate) fn format(&self, root: &mut El) {
-        root.extend(self.maximum.map(|(size, slots)| {
-            El::with_text("maxMemory", size).attr_opt("slots", slots).attr("unit", "KiB")
-        }));
+        if self.can_grow() {
+            let mut el = El::with_text("maxMemory", self.maximum);
+            el.set_opt("slots", (self.slots != 0).then_some(self.slots));
+            el.set("unit", "KiB");
+            root.push(el);
+        }
         let mut memory = El::with_text("memory", self.total).attr("unit", "KiB");
         memory.set_opt("dumpCore", self.dump_core);
         root.push(memory);
         root.push(El::with_text("currentMemory", self.current).attr("unit", "KiB"));
     }
 
-    pub(crate) fn validate(&self) -> Result<()> {
-        if self.total == 0 {
-            return Err(Error::xml(
-                "Memory size must be specified via <memory> or in the <numa> configuration",
-            ));
-        }
-        Ok(())
+    /// Whether modules can be plugged.
+    pub fn can_grow(&self) -> bool {
+        self.maximum != 0 || self.slots != 0
     }
+}
 
-    /// `total` rounded up to whole MiB (each cell where there are cells), as emulators take it; KiB.
-    pub fn aligned(&self, head: &Head) -> u64 {
-        match head.cells() {
-            [] => self.total.div_ceil(1024).saturating_mul(1024),
-            cells => numa::aligned_total(cells),
-        }
+/// Brings the sizes in line with those of cells and modules, and checks them.
+pub(crate) fn complete(draft: &mut Draft) -> Result<()> {
+    let modules = modules(draft);
+    let cells = draft.head.numa.memory();
+    let memory = &mut draft.head.memory;
+    if cells != 0 && (memory.total == 0 || draft.abi_update) {
+        memory.total = cells.saturating_add(modules);
+    } else if modules > memory.total {
+        refuse!(unsupported, "Total size of memory devices exceeds the total memory size");
     }
+    if memory.total == modules {
+        refuse!(xml, "Memory size must be specified via <memory> or in the <numa> configuration");
+    }
+    if memory.current == 0 || memory.current > memory.total {
+        memory.current = memory.total;
+    }
+    if memory.can_grow() && (memory.maximum == 0 || memory.slots == 0) {
+        refuse!(xml, "both maximum memory size and memory slot count must be specified");
+    }
+    if memory.maximum != 0 && memory.maximum < memory.total {
+        refuse!(xml, "maximum memory size must be equal or greater than the actual memory size");
+    }
+    Ok(())
+}
 
-    /// `-m` and the memory back end that the machine names.
-    pub(crate) fn parts(&self, ram_id: Option<&str>, head: &Head, out: &mut Vec<Part>) {
-        let size = self.aligned(head);
-        let mut option = Props::new().with("size", format!("{size}k"));
-        if let Some((maximum, Some(slots))) = self.maximum {
-            option.set("slots", slots);
-            option.set("maxmem", format!("{maximum}k"));
-        }
-        out.push(Part::options("-m", None, option));
-        if let Some(id) = ram_id {
-            let mut backend = Props::new()
-                .with("qom-type", "memory-backend-ram")
-                .with("id", id)
-                .with("size", size.saturating_mul(KIB));
-            head.numatune.backend_props(&mut backend);
-            out.push(Part::Object(backend));
-        }
+pub(crate) fn validate(draft: &Draft) -> Result<()> {
+    let memory = &draft.head.memory;
+    let needs_cells = draft.head.os.arch.is_none_or(|arch| !arch.is_ppc64());
+    let machine = draft.head.os.arch.is_some_and(Arch::is_s390);
+    if memory.can_grow() && draft.head.cells().is_empty() && needs_cells && !machine {
+        return Err(Error::unsupported(
+            "At least one numa node has to be configured when enabling memory hotplug",
+        )
+        .from_origin(Origin::Qemu));
     }
+    Ok(())
+}
+
+/// The memory of all modules, KiB.
+fn modules(_draft: &Draft) -> u64 {
+    0
+}
+
+/// The unit that memory is rounded up to, KiB.
+fn alignment(draft: &Draft) -> u64 {
+    if draft.head.os.arch.is_some_and(Arch::is_ppc64) { 256 * 1024 } else { 1024 }
+}
+
+/// Rounds all sizes up to what emulators take.
+pub(crate) fn align(draft: &mut Draft) {
+    let unit = alignment(draft);
+    let up = |size: u64| size.div_ceil(unit).saturating_mul(unit);
+    let (initial, modules) = (initial(draft), modules(draft));
+    draft.head.numa.align(unit);
+    let cells = draft.head.numa.memory();
+    let memory = &mut draft.head.memory;
+    memory.maximum = up(memory.maximum);
+    memory.total = if cells == 0 { up(initial) } else { cells }.saturating_add(modules);
+}
+
+/// What the guest has without its modules, KiB.
+fn initial(draft: &Draft) -> u64 {
+    draft.head.memory.total.saturating_sub(modules(draft))
+}
+
+/// `-m` and the memory back end that the machine names.
+pub(crate) fn parts(build: &mut Build<'_>, ram_id: Option<&str>) -> Result<()> {
+    let draft = build.draft;
+    let memory = &draft.head.memory;
+    let size = initial(draft);
+    let mut option = Props::new().with("size", format!("{size}k"));
+    if memory.can_grow() {
+        option.set("slots", memory.slots);
+        option.set("maxmem", format!("{}k", memory.maximum));
+    }
+    build.parts.push(Part::options("-m", None, option));
+    if !draft.head.cells().is_empty() {
+        return Ok(());
+    }
+    let Some(id) = ram_id else { return backend::global_parts(build) };
+    let request = backend::Request { system: true, ..backend::Request::new(id, size) };
+    let made = backend::make(build, &request)?;
+    build.parts.extend(made.parts);
+    Ok(())
 }
 
 /// The size an element says, in KiB, rounded up.

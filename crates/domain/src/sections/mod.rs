@@ -1,8 +1,9 @@
 //! Sections: everything of a definition that is not a device. One file each: type, reader, writer,
 //! rules, and what it adds to the command line.
 
+pub(crate) mod backend;
 pub mod clock;
-pub mod cpu;
+pub(crate) mod cpu;
 pub mod features;
 pub mod identity;
 pub mod iothreads;

@@ -1,8 +1,11 @@
 //! `<numatune>`: which NUMA nodes of the host a guest's memory comes from.
 
-use ostler_base::{Error, IdSet, Result, words};
-use ostler_plan::Props;
+use ostler_base::{Error, IdSet, Origin, Result, refuse, words};
+use ostler_plan::Query;
 use ostler_xml::{El, Element};
+
+use crate::Draft;
+use crate::devices::Build;
 
 words! {
     /// `<memory mode='…'>`
@@ -42,20 +45,28 @@ pub struct NumaNode {
 
 fn nodeset(el: &Element<'_>) -> Result<Option<IdSet>> {
     let Some(text) = el.attr("nodeset") else { return Ok(None) };
-    let bad = || Error::invalid_arg(format!("Failed to parse bitmap '{text}'"));
-    IdSet::parse(text).map(Some).ok_or_else(bad)
+    let Some(set) = IdSet::parse(text) else {
+        return Err(Error::invalid_arg(format!("Failed to parse bitmap '{text}'")));
+    };
+    if set.is_empty() {
+        return Err(
+            Error::unsupported(format!("Invalid value of 'nodeset': {text}")).from_origin(Origin::Domain)
+        );
+    }
+    Ok(Some(set))
 }
 
 impl Numatune {
-    pub(crate) fn parse(root: &Element<'_>) -> Result<Self> {
-        let Some(el) = root.child("numatune") else { return Ok(Self::default()) };
+    /// `automatic`: the vCPUs are placed by advice, and memory with them unless it says otherwise.
+    pub(crate) fn parse(root: &Element<'_>, automatic: bool) -> Result<Self> {
+        let el = root.child("numatune");
         let mut nodes: Vec<NumaNode> = Vec::new();
-        for node in el.children("memnode") {
+        for node in el.iter().flat_map(|el| el.children("memnode")) {
             let missing =
                 |what: &str| Error::xml(format!("Missing required {what} attribute in memnode element"));
             let cell = node.number("cellid")?.ok_or_else(|| missing("cellid"))?;
             if nodes.iter().any(|n| n.cell == cell) {
-                return Err(Error::xml(format!("Multiple memnode elements with cellid {cell}")));
+                refuse!(xml, "Multiple memnode elements with cellid {cell}");
             }
             nodes.push(NumaNode {
                 cell,
@@ -64,20 +75,24 @@ impl Numatune {
             });
         }
         nodes.sort_by_key(|node| node.cell);
-        let memory = match el.child("memory") {
+        let memory = match el.and_then(|el| el.child("memory")) {
             Some(memory) => {
                 let placement = memory.word::<NumaPlacement>("placement")?;
                 let nodeset = nodeset(&memory)?;
-                if placement == Some(NumaPlacement::Static) && nodeset.is_none() {
-                    return Err(Error::xml(
-                        "nodeset for NUMA memory tuning must be set if 'placement' is 'static'",
-                    ));
+                if nodeset.is_none()
+                    && (placement == Some(NumaPlacement::Static) || (placement.is_none() && !automatic))
+                {
+                    refuse!(
+                        unsupported,
+                        "nodeset for NUMA memory tuning must be set if 'placement' is 'static'"
+                    );
                 }
                 Some(NumaMemory {
                     mode: memory.word("mode")?.unwrap_or(NumaMode::Strict),
                     nodeset: nodeset.filter(|_| placement != Some(NumaPlacement::Auto)),
                 })
             }
+            None if automatic => Some(NumaMemory { mode: NumaMode::Strict, nodeset: None }),
             None => None,
         };
         Ok(Numatune { memory, nodes })
@@ -99,29 +114,71 @@ impl Numatune {
         root.push_filled(el);
     }
 
-    /// Where the back end of the guest's main memory gets its pages.
-    pub(crate) fn backend_props(&self, props: &mut Props) {
-        if let Some(NumaMemory { mode, nodeset: Some(nodes) }) = &self.memory {
-            pages(*mode, nodes, props);
+    /// Whether the nodes are chosen at the start.
+    pub(crate) fn is_automatic(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.nodeset.is_none())
+    }
+
+    /// Whether a cell has nodes of its own.
+    pub(crate) fn is_bound(&self, cell: u32) -> bool {
+        self.nodes.iter().any(|node| node.cell == cell)
+    }
+
+    pub(crate) fn validate(&self, cells: usize) -> Result<()> {
+        if self.nodes.is_empty() {
+            return Ok(());
+        }
+        if self.is_automatic() {
+            refuse!(unsupported, "Per-node binding is not compatible with automatic NUMA placement.");
+        }
+        if let Some(node) = self.nodes.iter().find(|node| node.cell as usize >= cells) {
+            refuse!(unsupported, "numatune memnode refers to missing guest NUMA node {}", node.cell);
+        }
+        let all = self.memory.as_ref().is_some_and(|memory| memory.mode == NumaMode::Restrictive);
+        for node in &self.nodes {
+            match (all, node.mode == NumaMode::Restrictive) {
+                (true, false) => refuse!(
+                    xml,
+                    "'restrictive' mode is required in memnode element when mode is 'restrictive' in memory element"
+                ),
+                (false, true) => refuse!(
+                    xml,
+                    "'restrictive' mode is required in memory element when mode is 'restrictive' in memnode element"
+                ),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What a plan has to know of the host.
+    pub(crate) fn ask(&self, draft: &Draft, out: &mut Vec<Query>) {
+        out.push(Query::NumaNodes);
+        if self.is_automatic() {
+            out.push(advice(draft));
         }
     }
 
-    /// Where the back end of a guest cell gets its pages.
-    pub(crate) fn cell_props(&self, cell: u32, props: &mut Props) {
-        match self.nodes.iter().find(|node| node.cell == cell) {
-            Some(node) => pages(node.mode, &node.nodeset, props),
-            None => self.backend_props(props),
+    /// How pages are taken from the nodes, for a cell of the guest or for all of its memory.
+    pub(crate) fn mode(&self, cell: Option<u32>) -> NumaMode {
+        let own = self.nodes.iter().find(|node| Some(node.cell) == cell).map(|node| node.mode);
+        own.or(self.memory.as_ref().map(|memory| memory.mode)).unwrap_or(NumaMode::Strict)
+    }
+
+    /// The nodes of the host that pages come from, where something is said of them.
+    pub(crate) fn nodes(&self, cell: Option<u32>, build: &Build<'_>) -> Result<Option<IdSet>> {
+        if let Some(node) = self.nodes.iter().find(|node| Some(node.cell) == cell) {
+            return Ok(Some(node.nodeset.clone()));
+        }
+        match &self.memory {
+            None => Ok(None),
+            Some(NumaMemory { nodeset: Some(nodes), .. }) => Ok(Some(nodes.clone())),
+            Some(_) => build.facts.ids(&advice(build.draft)).cloned().map(Some),
         }
     }
 }
 
-fn pages(mode: NumaMode, nodes: &IdSet, props: &mut Props) {
-    let policy = match mode {
-        NumaMode::Strict => "bind",
-        NumaMode::Preferred => "preferred",
-        NumaMode::Interleave => "interleave",
-        NumaMode::Restrictive => return,
-    };
-    props.set("host-nodes", nodes.iter().collect::<Vec<u32>>());
-    props.set("policy", policy);
+/// The question for nodes that fit a guest.
+fn advice(draft: &Draft) -> Query {
+    Query::AdvisedNodes(draft.head.vcpus.current, draft.head.memory.total)
 }

@@ -1,10 +1,13 @@
-//! `<vcpu>`: how many virtual CPUs, and on which host CPUs they may run.
+//! `<vcpu>` and `<vcpus>`: how many virtual CPUs, which of them are there at boot, and on which host
+//! CPUs they may run.
 
-use ostler_base::{Error, IdSet, Result, words};
+use ostler_base::{Error, IdSet, Origin, Result, YesNo, refuse, words};
+use ostler_caps::cpu::Topology;
+use ostler_caps::emulator::Flag;
 use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
-use super::cpu::Topology;
+use crate::Setting;
 
 words! {
     /// `<vcpu placement='…'>`
@@ -22,35 +25,57 @@ pub struct Vcpus {
     pub placement: Placement,
     /// `cpuset`: host CPUs they may run on; absent: any.
     pub cpuset: Option<IdSet>,
+    /// `<vcpus>`: every single one, by id; empty where the first `current` are meant.
+    pub each: Vec<Vcpu>,
 }
+
+/// `<vcpu id= enabled= hotpluggable= order=>`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vcpu {
+    /// `enabled`: whether it is there.
+    pub enabled: bool,
+    /// `hotpluggable`: whether it can be taken out.
+    pub hotpluggable: bool,
+    /// `order`: when it is plugged, among those that are.
+    pub order: Option<u32>,
+}
+
+/// The most vCPUs that a document may ask for.
+const MOST: u32 = 65_535;
 
 impl Vcpus {
     pub(crate) fn parse(root: &Element<'_>) -> Result<Self> {
-        let Some(el) = root.child("vcpu") else {
-            return Ok(Vcpus { maximum: 1, current: 1, placement: Placement::Static, cpuset: None });
+        let el = root.child("vcpu");
+        let text = el.map(|el| el.text()).unwrap_or_default();
+        let maximum: u32 = match text.trim() {
+            "" => 1,
+            text => text.parse().map_err(|_| Error::xml("maximum vcpus must be an integer"))?,
         };
-        let text = el.text();
-        let maximum = if text.trim().is_empty() {
-            1
-        } else {
-            text.trim().parse().map_err(|_| Error::xml("maximum vcpus must be an integer"))?
+        let current = match el.and_then(|el| el.attr("current")) {
+            Some(text) => text.parse().map_err(|_| Error::xml("current vcpus must be an integer"))?,
+            None => maximum,
         };
-        let current = el.number("current")?.unwrap_or(maximum);
         if current == 0 || maximum == 0 {
-            return Err(Error::xml("number of vCPUs must be greater than 0"));
+            refuse!(xml, "number of vCPUs must be greater than 0");
+        }
+        if maximum > MOST {
+            refuse!(xml, "number of vCPUs must not be greater than {MOST}");
         }
         if current > maximum {
             let detail = format!("maxvcpus must not be less than current vcpus ({maximum} < {current})");
-            return Err(Error::internal(detail).from_origin(ostler_base::Origin::Domain));
+            return Err(Error::internal(detail).from_origin(Origin::Domain));
         }
-        let cpuset = match el.attr("cpuset") {
-            Some(text) => Some(
-                IdSet::parse(text)
-                    .ok_or_else(|| Error::invalid_arg(format!("Failed to parse bitmap '{text}'")))?,
-            ),
-            None => None,
+        let said = el.map(|el| el.word("placement")).transpose()?.flatten();
+        let placement = said.unwrap_or(Placement::Static);
+        let cpuset = el.and_then(|el| el.attr("cpuset")).filter(|_| placement != Placement::Auto);
+        let cpuset = cpuset.map(cpus).transpose()?;
+        let each = match root.child("vcpus") {
+            Some(list) => each(&list, maximum)?,
+            None => Vec::new(),
         };
-        Ok(Vcpus { maximum, current, placement: el.word("placement")?.unwrap_or(Placement::Static), cpuset })
+        let enabled = each.iter().filter(|vcpu| vcpu.enabled).count();
+        let current = if each.is_empty() { current } else { u32::try_from(enabled).unwrap_or(MOST) };
+        Ok(Vcpus { maximum, current, placement, cpuset, each })
     }
 
     pub(crate) fn format(&self, root: &mut El) {
@@ -58,21 +83,86 @@ impl Vcpus {
         el.set_opt("cpuset", self.cpuset.as_ref());
         el.set_opt("current", (self.current != self.maximum).then_some(self.current));
         root.push(el);
+        let mut list = El::new("vcpus");
+        list.extend(self.each.iter().enumerate().map(|(id, vcpu)| {
+            El::new("vcpu")
+                .attr("id", id)
+                .attr("enabled", YesNo::from(vcpu.enabled))
+                .attr("hotpluggable", YesNo::from(vcpu.hotpluggable))
+                .attr_opt("order", vcpu.order)
+        }));
+        root.push_filled(list);
     }
 
-    /// `-smp`: without a topology every vCPU is a socket.
-    pub(crate) fn parts(&self, topology: Option<&Topology>, out: &mut Vec<Part>) {
-        let mut smp = Props::new().with("cpus", self.current);
-        if self.current != self.maximum {
+    pub(crate) fn validate(&self) -> Result<()> {
+        for (id, vcpu) in self.each.iter().enumerate() {
+            if !vcpu.enabled && !vcpu.hotpluggable {
+                refuse!(unsupported, "non-hotpluggable vcpus must be online");
+            }
+            if id == 0 && !vcpu.enabled {
+                refuse!(xml, "vcpu 0 can't be offline");
+            }
+            if id == 0 && vcpu.hotpluggable {
+                refuse!(xml, "vcpu0 can't be hotpluggable");
+            }
+        }
+        Ok(())
+    }
+
+    /// `-smp`: without a topology every vCPU is a socket. vCPUs that can be taken out are plugged
+    /// before the guest runs.
+    pub(crate) fn part(&self, topology: Option<&Topology>, setting: &Setting<'_>) -> Result<Part> {
+        let boots = match self.each.as_slice() {
+            [] => self.current,
+            each => {
+                u32::try_from(each.iter().filter(|v| v.enabled && !v.hotpluggable).count()).unwrap_or(MOST)
+            }
+        };
+        let mut smp = Props::new().with("cpus", boots);
+        if boots != self.maximum {
             smp.set("maxcpus", self.maximum);
         }
-        let sockets = topology.map_or(self.maximum, |t| t.sockets);
-        smp.set("sockets", sockets);
+        smp.set("sockets", topology.map_or(self.maximum, |t| t.sockets));
         if let Some(topology) = topology {
-            smp.set_opt("dies", (topology.dies > 1).then_some(topology.dies));
+            for (flag, name, number, parent) in [
+                (Flag::SmpDies, "dies", topology.dies, "die per socket"),
+                (Flag::SmpClusters, "clusters", topology.clusters, "cluster per die"),
+            ] {
+                if setting.has(flag) {
+                    smp.set(name, number);
+                } else if number != 1 {
+                    refuse!(unsupported, "Only 1 {parent} is supported");
+                }
+            }
         }
         smp.set("cores", topology.map_or(1, |t| t.cores));
         smp.set("threads", topology.map_or(1, |t| t.threads));
-        out.push(Part::options("-smp", Some("cpus"), smp));
+        Ok(Part::options("-smp", Some("cpus"), smp))
     }
+}
+
+fn cpus(text: &str) -> Result<IdSet> {
+    let Some(set) = IdSet::parse(text) else {
+        return Err(Error::invalid_arg(format!("Failed to parse bitmap '{text}'")));
+    };
+    if set.is_empty() {
+        refuse!(unsupported, "Invalid value of 'cpuset': {text}");
+    }
+    Ok(set)
+}
+
+/// Every single vCPU.
+fn each(list: &Element<'_>, maximum: u32) -> Result<Vec<Vcpu>> {
+    let mut out: Vec<Option<Vcpu>> = vec![None; maximum as usize];
+    for el in list.children("vcpu") {
+        let Some(id) = el.number::<u32>("id")? else { refuse!(xml, "missing or invalid vcpu id") };
+        let Some(place) = out.get_mut(id as usize) else {
+            refuse!(xml, "vcpu id '{id}' is out of range of maximum vcpu count");
+        };
+        let enabled = el.yes_no("enabled")?.ok_or_else(|| el.missing("enabled"))?.is_true();
+        let hotpluggable = el.yes_no("hotpluggable")?.map_or(!enabled, YesNo::is_true);
+        *place = Some(Vcpu { enabled, hotpluggable, order: el.nonzero("order")? });
+    }
+    let absent = Vcpu { enabled: false, hotpluggable: true, order: None };
+    Ok(out.into_iter().map(|vcpu| vcpu.unwrap_or(absent)).collect())
 }

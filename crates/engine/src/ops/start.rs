@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use ostler_base::{Error, Result, refuse};
 use ostler_caps::emulator::Emulator;
-use ostler_domain::{Domain, plans};
+use ostler_domain::{Domain, Setting, plans};
 use ostler_host::{Asker, Process, RealHost, Spawn, connect_unix, execute, spawn, take_back};
 use ostler_plan::{Launch, Numbering};
 use ostler_qmp::{Event, Monitor, MonitorError};
@@ -207,7 +207,8 @@ impl Engine {
 
     /// Plans and prepares, and lets the emulator go. Blocks.
     fn spawn(&self, guest: &Guest, domain: &Domain, emulator: &Emulator) -> Result<Climb> {
-        let setting = self.setting(Some(emulator));
+        let host_model = self.host_model(emulator, domain)?;
+        let setting = Setting { host_model: host_model.as_ref(), ..self.setting(Some(emulator)) };
         let facts = Asker::default().answer(&plans::start::ask(domain))?;
         let (live, launch) = plans::start::plan(domain, &setting, &facts, Numbering::From(FIRST_FD))?;
         guest.update(|state| state.view.live = Some(Shown::new(live)));

@@ -1,12 +1,12 @@
 //! `argv` and `domxml`: domain definitions to command lines and to normal form.
 
 use ostler_base::{Error, Json, Result};
-use ostler_domain::{Domain, Draft, ReadMode, Setting, WriteMode, plans};
+use ostler_domain::{Domain, Draft, Outline, ReadMode, Setting, WriteMode, plans};
 use ostler_plan::Numbering;
 
 use crate::fake::{self, FixedEntropy};
 use crate::recordings;
-use crate::{Args, Kept};
+use crate::{Args, Kept, host_cpu};
 
 const OPTIONS: &[&str] = &["replies", "caps-xml", "fakehost", "flag"];
 const FLAGS: &[&str] = &[
@@ -40,11 +40,24 @@ fn with_domain(
     };
     let host = fake::host(args)?;
     let config = fake::config(args);
-    let setting =
-        Setting { emulator: emulator.as_deref(), host: &host, config: &config, entropy: &FixedEntropy };
+    let text = args.read_input(0)?;
+    let host_model = match (emulator.as_deref(), Outline::read(&text)) {
+        (Some(emulator), Ok(outline)) => {
+            let cpu = host_cpu::of(args, host.arch)?;
+            host_cpu::host_model(emulator, outline.kind.accelerator(), cpu.as_ref())?
+        }
+        _ => None,
+    };
+    let setting = Setting {
+        emulator: emulator.as_deref(),
+        host: &host,
+        config: &config,
+        entropy: &FixedEntropy,
+        host_model: host_model.as_ref(),
+    };
     let mode =
         ReadMode { live: args.flag("from=live"), strict: false, abi_update: args.flag("parse=abi-update") };
-    let domain = Draft::parse(&args.read_input(0)?, &mode)?.complete(&setting)?;
+    let domain = Draft::parse(&text, &mode)?.complete(&setting)?;
     run(domain, &setting)
 }
 

@@ -25,8 +25,13 @@ fn with_complete(
     };
     let host = fake::host(args)?;
     let config = fake::config(args);
-    let setting =
-        Setting { emulator: emulator.as_deref(), host: &host, config: &config, entropy: &FixedEntropy };
+    let setting = Setting {
+        emulator: emulator.as_deref(),
+        host: &host,
+        config: &config,
+        entropy: &FixedEntropy,
+        host_model: None,
+    };
     run(&|draft: Draft| draft.complete(&setting))
 }
 

@@ -243,6 +243,10 @@ impl Features {
         if let Some(kvm) = &self.kvm {
             kvm.cpu_words(out);
         }
+    }
+
+    /// Words of `-cpu` after those.
+    pub(crate) fn cpu_words_last(&self, out: &mut Vec<String>) {
         if let Some(state) = self.switched(Switched::Pmu) {
             out.push(format!("pmu={state}"));
         }
