@@ -18,10 +18,8 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::daemon::Daemon;
-use crate::firmware;
 use crate::host_cpu::HostCpu;
 use crate::layout::Instance;
-use crate::qemu_conf::QemuConf;
 use crate::setup;
 use crate::sysfs::Sysfs;
 
@@ -33,19 +31,12 @@ const TRANSPORTS: [&str; 2] = ["tcp", "rdma"];
 pub struct Known {
     /// The host's files.
     pub sysfs: Sysfs,
-    /// Firmware images that are offered where no descriptor fits.
-    pub undescribed: Vec<String>,
     uuid: OnceLock<Option<Uuid>>,
     cpu: OnceCell<HostCpu>,
     pub(crate) swtpm: OnceCell<Option<Vec<String>>>,
 }
 
 impl Known {
-    /// Nothing but what the settings say.
-    pub fn new(qemu: &QemuConf) -> Self {
-        Known { undescribed: firmware::undescribed(&qemu.nvram), ..Known::default() }
-    }
-
     /// The host's identity: as it is set, else as the firmware or the system has it, else one for
     /// as long as the daemon runs.
     fn uuid(&self, config: &Config) -> Option<Uuid> {

@@ -15,7 +15,6 @@ use crate::capabilities::Known;
 use crate::config::Config;
 use crate::emulator::Emulator;
 use crate::layout::Layout;
-use crate::qemu_conf::QemuConf;
 use crate::roster::Roster;
 use crate::session::Session;
 use crate::workers::Bounds;
@@ -51,7 +50,7 @@ pub struct Daemon {
 
 impl Daemon {
     /// A daemon without clients.
-    pub fn new(layout: Layout, config: Config, qemu: &QemuConf, engine: Engine) -> Self {
+    pub fn new(layout: Layout, config: Config, engine: Engine) -> Self {
         let workers =
             Bounds { min: config.min_workers, max: config.max_workers, urgent: config.prio_workers };
         let admin = Bounds { min: config.admin_min_workers, max: config.admin_max_workers, urgent: 0 };
@@ -65,7 +64,7 @@ impl Daemon {
             emulator: Emulator::default(),
             engine: Arc::new(engine),
             node: Node::default(),
-            known: Known::new(qemu),
+            known: Known::default(),
             numbers: Numbers::default(),
             listeners: Mutex::default(),
         }

@@ -12,6 +12,7 @@ use ostler_base::{Arch, Error, Json, Result, Word, refuse};
 use ostler_caps::cpu::{Cpu, HostModel, Policy, feature_from_qemu};
 use ostler_caps::domcaps::{Facts, Firmware, Subject, document};
 use ostler_caps::emulator::{Accelerator, Emulator};
+use ostler_domain::firmware::offered;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
@@ -156,16 +157,18 @@ impl Daemon {
         if let Some(cpu) = host_model.as_mut().filter(|_| !outdated) {
             leave_out_deprecated(kind, cpu);
         }
-        let descriptors = firmware::descriptors(&self.layout.etc);
-        let mut loaders = firmware::images(&descriptors, kind.arch, &kind.machine);
+        self.engine.read_firmwares().await?;
+        let descriptors = self.engine.host().firmwares.current();
+        let offer = offered(descriptors.iter(), kind.arch, &kind.machine);
+        let mut loaders = firmware::images(&offer);
         if loaders.is_empty() {
-            loaders.clone_from(&self.known.undescribed);
+            loaders.extend(self.engine.config().loaders.iter().map(|(image, _)| image.clone()));
             loaders.retain(|image| Path::new(image).exists());
         }
         let sysfs = &self.known.sysfs;
         let facts = Facts {
             loaders,
-            firmware: Firmware::offered(&descriptors, kind.arch, &kind.machine),
+            firmware: Firmware { bios: offer.bios, efi: offer.efi, secure: offer.secure },
             vfio: sysfs.has_entries("kernel/iommu_groups") && Path::new("/dev/vfio/vfio").exists(),
             swtpm: self.known.swtpm.get_or_init(swtpm).await.clone(),
             kvm_max_cpus: None,

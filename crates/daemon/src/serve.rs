@@ -65,7 +65,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     let setup = setup::setup(&layout, &qemu.config)?;
     let done = runtime.block_on(async {
         let engine = Engine::open(setup).await.map_err(|e| e.to_string())?;
-        let daemon = Arc::new(Daemon::new(layout, config, &qemu.config, engine));
+        let daemon = Arc::new(Daemon::new(layout, config, engine));
         serve(&daemon, &sockets, tcp, options, &file).await.map_err(|e| format!("cannot serve: {e}"))
     });
     runtime.shutdown_timeout(LAST_WORK);

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use ostler_base::{Arch, Word};
 use ostler_caps::emulator::ProbeHost;
+use ostler_domain::firmware::Firmwares;
 use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig};
 use ostler_engine::{Paths, Setup};
 use ostler_plan::Owner;
 
 use crate::accounts;
+use crate::firmware;
 use crate::host_cpu::OfThisHost;
 use crate::huge_pages;
 use crate::layout::{Instance, Layout};
@@ -36,11 +38,12 @@ pub fn setup(layout: &Layout, conf: &QemuConf) -> Result<Setup, String> {
     Ok(Setup {
         config: driver(layout, conf)?,
         paths: paths(layout),
-        host: HostFacts { arch },
+        host: HostFacts { arch, firmwares: Firmwares::default() },
         search: std::env::split_paths(&programs).filter(|place| place.is_absolute()).collect(),
         probe: ProbeHost { hvf: false, microcode: microcode() },
         launcher: launcher(),
         host_models: Box::new(OfThisHost::new(arch, microcode())),
+        descriptors: firmware::directories(&layout.etc),
     })
 }
 
@@ -72,6 +75,8 @@ fn driver(layout: &Layout, conf: &QemuConf) -> Result<DriverConfig, String> {
             None => format!("{}/ram", place(&layout.lib, "qemu")),
         },
         huge_pages: huge_pages::mounts(&conf.hugetlbfs_mount),
+        nvram_dir: place(&layout.lib, "qemu/nvram"),
+        loaders: firmware::undescribed(&conf.nvram),
         log_dir: place(&layout.log, "qemu"),
         environment: environment(|name| std::env::var(name).ok()),
         dump_guest_core: conf.dump_guest_core.unwrap_or(false),

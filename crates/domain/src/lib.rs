@@ -11,6 +11,7 @@
 //! ```
 
 pub mod devices;
+pub mod firmware;
 pub mod machine;
 mod model;
 pub mod moments;

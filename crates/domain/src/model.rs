@@ -212,6 +212,7 @@ impl Domain {
     /// The same definition as a run has it: with a USB port and an alias for every device.
     pub(crate) fn for_run(&self, setting: &Setting<'_>) -> Result<Domain> {
         let mut draft = self.0.clone();
+        crate::firmware::at_start(&mut draft, setting)?;
         passes::usb_ports(&mut draft)?;
         cpu::settle(&mut draft, setting)?;
         memory::align(&mut draft);

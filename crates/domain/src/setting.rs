@@ -4,6 +4,8 @@ use ostler_base::{Arch, MacAddr, Uuid};
 use ostler_caps::cpu::HostModel;
 use ostler_caps::emulator::{Emulator, Flag};
 
+use crate::firmware::Firmwares;
+
 /// Everything outside a definition that its defaults, rules and plans may depend on.
 #[derive(Clone, Copy)]
 pub struct Setting<'a> {
@@ -41,6 +43,8 @@ impl Setting<'_> {
 pub struct HostFacts {
     /// Its architecture.
     pub arch: Arch,
+    /// Firmware that descriptors on it offer.
+    pub firmwares: Firmwares,
 }
 
 /// Graphics of every guest.
@@ -102,6 +106,10 @@ pub struct DriverConfig {
     pub memory_backing_dir: String,
     /// Where huge pages are mounted; the default size first.
     pub huge_pages: Vec<HugePageMount>,
+    /// Where variables of firmware are: `/var/lib/libvirt/qemu/nvram`.
+    pub nvram_dir: String,
+    /// Firmware images that are used without a descriptor, with the template of their variables.
+    pub loaders: Vec<(String, String)>,
     /// Where its logs go.
     pub log_dir: String,
     /// Variables that an emulator's environment begins with, without its home.

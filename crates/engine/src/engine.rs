@@ -48,6 +48,8 @@ pub struct Setup {
     pub launcher: PathBuf,
     /// What `host-model` stands for.
     pub host_models: Box<dyn HostModels>,
+    /// Directories of firmware descriptors, the distribution's first.
+    pub descriptors: Vec<PathBuf>,
 }
 
 /// The engine. Clones share it.
@@ -62,6 +64,7 @@ struct Inner {
     emulators: Emulators,
     launcher: PathBuf,
     host_models: Box<dyn HostModels>,
+    descriptors: Vec<PathBuf>,
     registry: Registry,
     definitions: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Event>,
@@ -116,6 +119,7 @@ impl Engine {
             emulators: Emulators::new(setup.search, setup.probe),
             launcher: setup.launcher,
             host_models: setup.host_models,
+            descriptors: setup.descriptors,
             registry: Registry::default(),
             definitions: tokio::sync::Mutex::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
@@ -155,6 +159,11 @@ impl Engine {
     /// The program between fork and exec of an emulator.
     pub(crate) fn launcher(&self) -> &std::path::Path {
         &self.0.launcher
+    }
+
+    /// Directories of firmware descriptors, the distribution's first.
+    pub fn descriptors(&self) -> &[PathBuf] {
+        &self.0.descriptors
     }
 
     /// Whose turn it is to change which definitions there are.

@@ -17,6 +17,7 @@ pub mod registry;
 pub use domain::{Guest, View};
 pub use engine::{Engine, HostModels, Setup};
 pub use ops::define::Strictness;
+pub use ops::firmware::Variables;
 pub use ops::start::Processors;
 pub use ops::stop::Manner;
 pub use paths::Paths;

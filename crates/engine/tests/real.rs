@@ -12,9 +12,10 @@ use ostler_base::Arch;
 use ostler_caps::cpu::HostModel;
 use ostler_caps::emulator::{Accelerator, Emulator, ProbeHost};
 
+use ostler_domain::firmware::Firmwares;
 use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig, WriteMode};
 use ostler_engine::events::{Event, What};
-use ostler_engine::{Engine, Guest, HostModels, Manner, Paths, Processors, Setup, Strictness};
+use ostler_engine::{Engine, Guest, HostModels, Manner, Paths, Processors, Setup, Strictness, Variables};
 use tokio::runtime::Runtime;
 use tokio::sync::broadcast::Receiver;
 
@@ -92,6 +93,8 @@ fn setup(root: &Path) -> Option<Setup> {
         lib_dir: text("var/lib/libvirt/qemu"),
         state_dir: text("run/libvirt/qemu"),
         swtpm_dir: text("var/lib/libvirt/swtpm"),
+        nvram_dir: text("var/lib/libvirt/qemu/nvram"),
+        loaders: Vec::new(),
         log_dir: text("var/log/libvirt/qemu"),
         memory_backing_dir: text("var/lib/libvirt/qemu/ram"),
         huge_pages: Vec::new(),
@@ -106,12 +109,13 @@ fn setup(root: &Path) -> Option<Setup> {
     };
     Some(Setup {
         paths: Paths::below(root),
-        host: HostFacts { arch: Arch::X86_64 },
+        host: HostFacts { arch: Arch::X86_64, firmwares: Firmwares::default() },
         config,
         search: vec![emulators],
         probe: ProbeHost::default(),
         launcher: launcher?,
         host_models: Box::new(Unknown),
+        descriptors: vec!["/usr/share/qemu/firmware".into()],
     })
 }
 
@@ -200,7 +204,7 @@ fn a_life() {
         engine.start(&guest, Processors::Stay).await.unwrap();
         assert_eq!(numbers(&guest), (3, 1));
         assert_eq!(told(&mut events), [(2, 0), (3, 0)]);
-        engine.undefine(&guest).await.unwrap();
+        engine.undefine(&guest, Variables::Absent).await.unwrap();
         engine.destroy(&guest, Manner::Force).await.unwrap();
         assert!(engine.registry().by_name(NAME).is_none());
         assert_eq!(told(&mut events), [(1, 0), (5, 1)]);

@@ -44,6 +44,32 @@ pub fn write_atomic(
     })
 }
 
+/// Copies a file under another name, whole or not at all. Where another has the name already, it keeps
+/// it or gives it up.
+pub fn copy_file(from: &Path, to: &Path, mode: u32, owner: Option<Owner>, existing: Existing) -> Result<()> {
+    let temporary = temporary(to);
+    let copy = || -> io::Result<()> {
+        let mut source = File::open(from)?;
+        let mut target = File::options().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        io::copy(&mut source, &mut target)?;
+        own(&target, mode, owner)?;
+        target.sync_all()?;
+        match existing {
+            Existing::Adjust => fs::rename(&temporary, to)?,
+            Existing::Keep => match fs::hard_link(&temporary, to) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => fs::remove_file(&temporary)?,
+            },
+        }
+        sync_parent(to)
+    };
+    copy().map_err(|error| {
+        // It may never have come to be, or have its name already.
+        drop(fs::remove_file(&temporary));
+        failed(format_args!("cannot copy '{}' to '{}'", from.display(), to.display()), error)
+    })
+}
+
 /// A name next to `path` that no other call uses.
 fn temporary(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -208,6 +234,22 @@ pub(crate) mod tests {
         remove_tree(&real).unwrap();
         remove_tree(&real).unwrap();
         remove_file(&real).unwrap();
+    }
+
+    #[test]
+    fn copies_keep_or_replace() {
+        let scratch = Scratch::new();
+        let (from, to) = (scratch.0.join("from"), scratch.0.join("to"));
+        fs::write(&from, "1").unwrap();
+        copy_file(&from, &to, 0o640, None, Existing::Keep).unwrap();
+        assert_eq!((fs::read(&to).unwrap(), mode(&to)), (b"1".to_vec(), 0o640));
+        fs::write(&from, "2").unwrap();
+        copy_file(&from, &to, 0o640, None, Existing::Keep).unwrap();
+        assert_eq!(fs::read(&to).unwrap(), b"1");
+        copy_file(&from, &to, 0o640, None, Existing::Adjust).unwrap();
+        assert_eq!(fs::read(&to).unwrap(), b"2");
+        assert!(copy_file(&scratch.0.join("no"), &to, 0o640, None, Existing::Adjust).is_err());
+        assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 2);
     }
 
     #[test]

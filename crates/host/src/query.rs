@@ -2,8 +2,9 @@
 //!
 //! Owns: looking. Never: changes anything, or keeps an answer for later.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -15,7 +16,11 @@ use ostler_base::{Error, IdSet, Json, Result};
 use ostler_plan::{Answer, Facts, FileKind, Query};
 use rustix::fs::Access;
 
+use crate::fs::read_bounded;
 use crate::{failed, sys};
+
+/// The most bytes of a descriptor.
+const DESCRIPTOR_MAX: u64 = 1 << 20;
 
 /// Answers questions.
 #[derive(Debug, Default)]
@@ -48,6 +53,7 @@ impl Asker {
             Query::Secret(lookup) => {
                 return Err(Error::internal(format!("the value of the secret '{lookup}' is not known here")));
             }
+            Query::Descriptors(folders) => Answer::Files(descriptors(folders)),
             Query::RenderNode => Answer::Path(render_node(Path::new("/dev/dri"))),
             Query::NumaNodes => Answer::Ids(numa_nodes()),
             Query::AdvisedNodes(vcpus, memory) => Answer::Ids(advised_nodes(*vcpus, *memory)?),
@@ -104,6 +110,26 @@ fn advised_nodes(vcpus: u32, memory: u64) -> Result<IdSet> {
     IdSet::parse(text.trim())
         .filter(|_| output.status.success())
         .ok_or_else(|| Error::operation_failed("Failed to query numad for the advisory nodeset"))
+}
+
+/// Descriptors in folders, of the distribution first, by name. What cannot be read is passed over and
+/// logged: one broken file must not hide the others.
+fn descriptors(folders: &[PathBuf]) -> Vec<(PathBuf, String)> {
+    let mut found: BTreeMap<OsString, PathBuf> = BTreeMap::new();
+    for folder in folders {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let named = entries.map(|entry| (entry.file_name(), entry.path()));
+        found.extend(named.filter(|(_, path)| path.extension().is_some_and(|end| end == "json")));
+    }
+    let mut files = Vec::new();
+    for path in found.into_values() {
+        match read_bounded(&path, DESCRIPTOR_MAX) {
+            Ok(text) if text.is_empty() => {}
+            Ok(text) => files.push((path, text)),
+            Err(error) => tracing::warn!(path = %path.display(), %error, "cannot read a descriptor"),
+        }
+    }
+    files
 }
 
 /// The first render node of a graphics card, where there is one.
@@ -178,6 +204,27 @@ mod tests {
         for (path, kind) in expected {
             assert_eq!(facts.kind(&path).unwrap(), kind, "{}", path.display());
         }
+    }
+
+    #[test]
+    fn descriptors_by_precedence() {
+        let scratch = Scratch::new();
+        let folders = ["a", "b"].map(|name| scratch.0.join(name));
+        folders.iter().for_each(|folder| fs::create_dir(folder).unwrap());
+        for (folder, name, text) in [
+            (0, "2.json", "old"),
+            (0, "1.json", "x"),
+            (0, "3.json", "gone"),
+            (1, "2.json", "new"),
+            (1, "3.json", ""),
+        ] {
+            fs::write(folders[folder].join(name), text).unwrap();
+        }
+        fs::write(folders[0].join("4.txt"), "no").unwrap();
+        let question = Query::Descriptors(folders.to_vec());
+        let facts = Asker::default().answer(std::slice::from_ref(&question)).unwrap();
+        let texts: Vec<_> = facts.files(&question).unwrap().iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, ["x", "new"]);
     }
 
     #[test]

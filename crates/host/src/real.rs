@@ -15,7 +15,9 @@ use ostler_launcher::Identity;
 use ostler_plan::{Action, Owner};
 use rustix::fs::inotify;
 
-use crate::fs::{Durability, Existing, make_dir, read_bounded, remove_file, remove_tree, write_atomic};
+use crate::fs::{
+    Durability, Existing, copy_file, make_dir, read_bounded, remove_file, remove_tree, write_atomic,
+};
 use crate::process::wait_readable;
 use crate::query::find_program;
 use crate::{Host, Process, Spawn, failed, spawn, sys};
@@ -116,6 +118,10 @@ impl Host for RealHost {
             Action::RemoveTree { path } => remove_tree(path),
             Action::WriteFile { path, content, mode, owner } => {
                 write_atomic(path, content, *mode, *owner, Durability::Volatile)
+            }
+            Action::CopyFile { from, to, mode, owner, replace } => {
+                let existing = if *replace { Existing::Adjust } else { Existing::Keep };
+                copy_file(from, to, *mode, *owner, existing)
             }
             Action::WriteRandom { path, length, mode, owner } => {
                 let bytes = random(*length).map_err(|error| failed("cannot get random bytes", error))?;

@@ -8,7 +8,7 @@ use ostler_domain::{
 };
 use ostler_plan::{Answer, Facts, FdKind, FileKind, Query};
 
-use crate::Args;
+use crate::{Args, descriptors};
 
 /// Made-up identifiers that are always the same.
 pub(crate) struct FixedEntropy;
@@ -39,8 +39,16 @@ pub(crate) fn host(args: &Args) -> Result<HostFacts> {
         }
         None => Arch::X86_64,
     };
-    Ok(HostFacts { arch })
+    Ok(HostFacts { arch, firmwares: descriptors::firmwares(args)? })
 }
+
+/// Firmware images that are used without a descriptor, with the template of their variables.
+const LOADERS: &[(&str, &str)] = &[
+    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+    ("/usr/share/OVMF/OVMF_CODE.secboot.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+    ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
+    ("/usr/share/AAVMF/AAVMF32_CODE.fd", "/usr/share/AAVMF/AAVMF32_VARS.fd"),
+];
 
 /// The driver's configuration.
 pub(crate) fn config(args: &Args) -> DriverConfig {
@@ -55,6 +63,8 @@ pub(crate) fn config(args: &Args) -> DriverConfig {
         huge_pages: [(2048, "2M"), (1_048_576, "1G")]
             .map(|(size, name)| HugePageMount { size, path: format!("/dev/hugepages{name}") })
             .to_vec(),
+        nvram_dir: text("/var/lib/libvirt/qemu/nvram"),
+        loaders: LOADERS.iter().map(|(image, template)| (text(image), text(template))).collect(),
         log_dir: text("/var/log/libvirt/qemu"),
         environment: pairs.iter().map(|(name, value)| (text(name), text(value))).collect(),
         dump_guest_core: args.flag("conf:dump_guest_core=1"),
@@ -101,6 +111,7 @@ pub(crate) fn answer(questions: Vec<Query>, args: &Args) -> Facts {
                 Some(list) => list.split(',').map(str::to_owned).collect(),
                 None => vec!["1.2".to_owned(), "2.0".to_owned()],
             }),
+            Query::Descriptors(_) => Answer::Files(Vec::new()),
             Query::ProgramFeatures(_) => Answer::Words(Vec::new()),
             Query::NumaNodes | Query::AdvisedNodes(..) => Answer::Ids((0..4).collect()),
             Query::FreePort(_, first, _) => Answer::Port(*first),

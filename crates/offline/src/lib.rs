@@ -7,6 +7,7 @@
 mod args;
 mod batch;
 mod commands;
+mod descriptors;
 mod fake;
 mod host_cpu;
 mod kept;

@@ -48,6 +48,20 @@ pub enum Action {
         /// Whose; the daemon's own where absent.
         owner: Option<Owner>,
     },
+    /// Copy a file that exists. Where another has the name already, it stays, unless it is to be
+    /// replaced.
+    CopyFile {
+        /// Which.
+        from: PathBuf,
+        /// Where to.
+        to: PathBuf,
+        /// Permission bits.
+        mode: u32,
+        /// Whose; the daemon's own where absent.
+        owner: Option<Owner>,
+        /// Take the place of a file that is there already; its content is lost for good.
+        replace: bool,
+    },
     /// Fill a file with random bytes (a key that nobody else has to know).
     WriteRandom {
         /// Where.
@@ -106,8 +120,9 @@ impl Action {
             Action::StartService { name, pid_file, .. } => {
                 Some(Action::StopService { name: name.clone(), pid_file: pid_file.clone() })
             }
+            Action::CopyFile { to, replace: false, .. } => Some(Action::RemoveFile { path: to.clone() }),
             // What a run leaves behind on purpose, and what is itself the way back.
-            Action::KeepDir { .. } | Action::Run { .. } => None,
+            Action::KeepDir { .. } | Action::Run { .. } | Action::CopyFile { .. } => None,
             Action::RemoveTree { .. } | Action::RemoveFile { .. } | Action::StopService { .. } => None,
         }
     }

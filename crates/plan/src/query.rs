@@ -24,6 +24,9 @@ pub enum Query {
     NumaNodes,
     /// Which NUMA nodes fit best a guest with so many vCPUs and so much memory (KiB)?
     AdvisedNodes(u32, u64),
+    /// The descriptors (QEMU's interchange format) in folders, each a file with its text; a file takes
+    /// the place of one of the same name in a folder before, an empty one that of nothing.
+    Descriptors(Vec<PathBuf>),
     /// A free TCP port for this use out of a range (first, last).
     FreePort(String, u16, u16),
 }
@@ -65,6 +68,8 @@ pub enum Answer {
     Words(Vec<String>),
     /// To questions for nodes.
     Ids(IdSet),
+    /// To [`Query::Descriptors`]: paths and texts, in order of precedence.
+    Files(Vec<(PathBuf, String)>),
     /// To [`Query::FreePort`].
     Port(u16),
 }
@@ -131,6 +136,14 @@ impl Facts {
     pub fn secret(&self, lookup: &str) -> Result<(&str, &str)> {
         match self.get(&Query::Secret(lookup.to_owned()))? {
             Answer::Sealed { data, iv } => Ok((data, iv)),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// The answer to a question for files.
+    pub fn files(&self, query: &Query) -> Result<&[(PathBuf, String)]> {
+        match self.get(query)? {
+            Answer::Files(files) => Ok(files),
             other => Err(mismatch(other)),
         }
     }

@@ -30,6 +30,8 @@ pub enum ResourceKind {
     Image,
     /// A kernel, firmware, ROM or table that is only read.
     Firmware,
+    /// A file that the guest writes and that outlives a run; made where it is absent.
+    State,
     /// A device node.
     Device,
     /// A directory.

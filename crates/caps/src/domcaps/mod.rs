@@ -5,7 +5,6 @@
 
 mod cpu;
 mod devices;
-mod firmware;
 
 use ostler_base::{Arch, YesNo};
 use ostler_xml::El;

@@ -150,6 +150,10 @@ struct Q35;
 impl Machine for Q35 {
     pci_pc!();
 
+    fn has_secure_flash(&self) -> bool {
+        true
+    }
+
     fn display_slot(&self) -> Option<u8> {
         Some(1)
     }

@@ -120,6 +120,11 @@ pub trait Machine: Sync {
         true
     }
 
+    /// Whether its flash memory can be written in system management mode only.
+    fn has_secure_flash(&self) -> bool {
+        false
+    }
+
     /// The panic notifier that its firmware is.
     fn builtin_panic(&self) -> Option<PanicModel> {
         None

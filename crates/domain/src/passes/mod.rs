@@ -22,6 +22,7 @@ type Pass = fn(&mut Draft, &Setting<'_>) -> Result<()>;
 const PASSES: &[Pass] = &[
     resolve::identity,
     resolve::machine,
+    crate::firmware::choose,
     resolve::interrupt_controller,
     resolve::memory,
     implied,
@@ -85,5 +86,6 @@ fn validate(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     cpu::validate(draft, setting)?;
     head.numa.validate(head.vcpus.maximum)?;
     head.numatune.validate(head.cells().len())?;
+    head.os.firmware.validate(draft)?;
     draft.devices.iter().try_for_each(|device| device.validate(draft, setting))
 }

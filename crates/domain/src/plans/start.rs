@@ -9,6 +9,7 @@ use ostler_plan::{
     PassedFds, Props, Query, Resource, ResourceKind, SocketAddress,
 };
 
+use super::variables;
 use crate::devices::Build;
 use crate::sections::{backend, cpu, memory, numa};
 use crate::{Domain, Draft, Setting, machine, passes};
@@ -17,6 +18,7 @@ use crate::{Domain, Draft, Setting, machine, passes};
 pub fn ask(domain: &Domain) -> Vec<Query> {
     let mut out: Vec<Query> = resources(domain).iter().map(|r| Query::Stat(r.path.clone())).collect();
     domain.head.numatune.ask(domain, &mut out);
+    domain.head.os.firmware.ask(&mut out);
     domain.devices.iter().for_each(|device| device.ask(&mut out));
     out
 }
@@ -42,6 +44,7 @@ pub fn plan(
     command_line(&mut build)?;
     let mut actions = private_directory(&live, setting);
     backend::actions(&build, &mut actions);
+    actions.extend(variables::prepare(&live, setting, facts)?);
     for device in live.devices.iter() {
         device.actions(&build, &mut actions)?;
     }
@@ -66,7 +69,9 @@ pub fn plan(
 fn check_resources(domain: &Domain, facts: &Facts) -> Result<()> {
     for resource in resources(domain) {
         let what = match resource.kind {
-            ResourceKind::Output | ResourceKind::Private | ResourceKind::Socket => continue,
+            ResourceKind::Output | ResourceKind::State | ResourceKind::Private | ResourceKind::Socket => {
+                continue;
+            }
             ResourceKind::Image => "storage file",
             ResourceKind::Firmware => "kernel or firmware file",
             ResourceKind::Device => "device",
@@ -130,7 +135,7 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
         Part::flag("-S"),
         master_key_part(draft, setting),
     ]);
-    machine_parts(build);
+    machine_parts(build)?;
     if let Some(option) = cpu::option(draft, setting)? {
         build.parts.push(Part::plain("-cpu", option));
     }
@@ -190,8 +195,9 @@ fn ram_id(draft: &Draft, setting: &Setting<'_>) -> Option<String> {
 }
 
 /// `-machine` and `-accel`.
-fn machine_parts(build: &mut Build<'_>) {
+fn machine_parts(build: &mut Build<'_>) -> Result<()> {
     let (draft, setting) = (build.draft, build.setting);
+    let flash = draft.head.os.firmware.parts(build)?;
     let head = &draft.head;
     let accelerator = passes::accelerator(draft);
     let name = head.os.machine.clone().unwrap_or_default();
@@ -200,6 +206,7 @@ fn machine_parts(build: &mut Build<'_>) {
     let dump = head.memory.dump_core.map_or(setting.config.dump_guest_core, ostler_base::OnOff::is_true);
     props.set("dump-guest-core", dump);
     props.set_opt("memory-backend", ram_id(draft, setting));
+    props.extend(flash);
     props.set_opt("hpet", head.clock.hpet());
     let acpi = setting.emulator.and_then(|e| e.machine(accelerator, &name)).and_then(|m| m.acpi);
     if acpi.unwrap_or(machine::of(&head.os).default_acpi()) {
@@ -209,6 +216,7 @@ fn machine_parts(build: &mut Build<'_>) {
     let mut accel = Props::new().with("accel", accel_name(accelerator));
     head.features.accel_props(&mut accel);
     build.parts.push(Part::options("-accel", Some("accel"), accel));
+    Ok(())
 }
 
 fn accel_name(accelerator: Accelerator) -> &'static str {

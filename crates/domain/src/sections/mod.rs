@@ -8,6 +8,7 @@ pub mod features;
 pub mod identity;
 pub mod iothreads;
 pub mod lifecycle;
+pub mod loader;
 pub mod memory;
 pub mod memory_backing;
 pub mod numa;

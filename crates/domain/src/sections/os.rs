@@ -4,6 +4,8 @@ use ostler_base::{Arch, Code, Error, Origin, Result, YesNo, words};
 use ostler_plan::{Part, Props, Resource, ResourceKind};
 use ostler_xml::{El, Element};
 
+use crate::sections::loader::Firmware;
+
 words! {
     /// `<boot dev='…'>`
     pub BootDevice { Fd = "fd", Cdrom = "cdrom", Hd = "hd", Network = "network" }
@@ -16,6 +18,8 @@ pub struct Os {
     pub arch: Option<Arch>,
     /// `<type machine=…>`; canonical once completed.
     pub machine: Option<String>,
+    /// `firmware`, `<firmware>`, `<loader>` and `<nvram>`
+    pub firmware: Firmware,
     /// `<boot dev=…>` in order.
     pub boot: Vec<BootDevice>,
     /// `<bootmenu enable=…>`
@@ -58,6 +62,7 @@ impl Os {
         Ok(Os {
             arch: kind.map(|k| k.word("arch")).transpose()?.flatten(),
             machine: kind.and_then(|k| k.attr("machine")).map(str::to_owned),
+            firmware: Firmware::parse(os.as_ref())?,
             boot,
             boot_menu,
             boot_menu_timeout,
@@ -72,7 +77,9 @@ impl Os {
         let mut kind = El::with_text("type", "hvm");
         kind.set_opt("arch", self.arch);
         kind.set_opt("machine", self.machine.as_ref());
+        self.firmware.format_kind(&mut os);
         os.push(kind);
+        self.firmware.format(&mut os);
         os.push_text("kernel", self.kernel.as_ref());
         os.push_text("initrd", self.initrd.as_ref());
         os.push_text("cmdline", self.cmdline.as_ref());
@@ -100,6 +107,7 @@ impl Os {
     }
 
     pub(crate) fn resources(&self, out: &mut Vec<Resource>) {
+        self.firmware.resources(out);
         let files = self.kernel.iter().chain(&self.initrd);
         out.extend(files.map(|path| Resource::new(path, ResourceKind::Firmware)));
     }

@@ -12,6 +12,7 @@ use crate::domain::{Guest, Job, View};
 use crate::engine::{Engine, blocking};
 use crate::events::{Defined, Lifecycle, Undefined, What};
 use crate::files::{self, Durability};
+use crate::ops::firmware::Variables;
 
 /// How a definition that a client sent is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,9 @@ impl Engine {
             return Err(no_emulator(&Outline::read(xml)?, self.host().arch));
         }
         let mode = ReadMode { live: false, strict: strictness == Strictness::Strict, abi_update: true };
-        Draft::parse(xml, &mode)?.complete(&self.setting(emulator.as_deref()))
+        let draft = Draft::parse(xml, &mode)?;
+        self.renew_firmwares(&draft).await?;
+        draft.complete(&self.setting(emulator.as_deref()))
     }
 
     /// Makes a definition, or replaces the one of the same guest.
@@ -90,12 +93,18 @@ impl Engine {
     }
 
     /// Removes a definition. A guest that runs goes on, and is forgotten when it ends.
-    pub async fn undefine(&self, guest: &Arc<Guest>) -> Result<()> {
+    pub async fn undefine(&self, guest: &Arc<Guest>, variables: Variables) -> Result<()> {
         let _pass = guest.gate.enter(Job::Modify, "remoteDispatchDomainUndefine").await?;
         let _turn = self.definitions().lock().await;
         let view = guest.view();
         if !view.persistent {
             refuse!(operation_invalid, "cannot undefine transient domain");
+        }
+        if let Some(inactive) = &view.inactive {
+            // A file that cannot be read any more must not keep its definition from going.
+            if let Ok(shown) = inactive.get(&self.setting(None)) {
+                self.part_with_variables(shown.domain(), variables).await?;
+            }
         }
         let files = [self.paths().autostart(&view.name), self.paths().definition(&view.name)];
         blocking(move || files.iter().try_for_each(|path| files::remove(path))).await?;

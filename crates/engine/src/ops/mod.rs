@@ -6,5 +6,6 @@
 pub mod autostart;
 pub mod control;
 pub mod define;
+pub mod firmware;
 pub mod start;
 pub mod stop;

@@ -137,6 +137,7 @@ impl Engine {
             whole = draft.complete(&self.setting(Some(&emulator)))?;
             &whole
         };
+        self.renew_firmwares(domain).await?;
         let id = self.next_id();
         let shown = Shown::new(domain.with_id(Some(id)));
         guest.update(|state| {

@@ -1,16 +1,14 @@
 //! What an emulator and a host can do: the commands of suite `capabilities`.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use ostler_base::{Arch, Error, Json, Result, Word};
 use ostler_caps::domcaps::{self, Facts, Firmware, Subject};
 use ostler_caps::emulator::{Accelerator, cache};
 use ostler_caps::guest_caps::{self, Machines};
 use ostler_caps::host_caps::{self, HostCaps, Migration, NodeMemory, Resctrl, Topology, Tree};
+use ostler_domain::firmware::offered;
 
 use crate::args::read;
-use crate::{Args, Kept, host_cpu, recordings};
+use crate::{Args, Kept, descriptors, host_cpu, recordings};
 
 /// `capabilities --flag microcode=N [--flag hvf] FILE.replies`: the capability cache.
 pub(crate) fn capabilities(args: &Args, kept: &mut Kept) -> Result<String> {
@@ -45,12 +43,12 @@ pub(crate) fn domcaps(args: &Args, kept: &mut Kept) -> Result<String> {
     };
     let machine = machine.ok_or_else(|| Error::invalid_arg("the emulator has no such machine type"))?;
     let fake_host = args.fake_host()?;
-    let descriptors = firmware_descriptors(&fake_host)?;
+    let offer = offered(descriptors::firmwares(args)?.current().iter(), arch, &machine.name);
     let host_cpu = host_cpu::named(&fake_host, host_cpu::entry_of(arch))?;
     let host_model = host_cpu::host_model(&emulator, accelerator, host_cpu.as_ref())?;
     let facts = Facts {
         loaders: vec!["/obviously/fake/firmware1.fd".into(), "/obviously/fake/firmware2.fd".into()],
-        firmware: Firmware::offered(&descriptors, arch, &machine.name),
+        firmware: Firmware { bios: offer.bios, efi: offer.efi, secure: offer.secure },
         vfio: true,
         swtpm: Some(swtpm_versions(args)),
         kvm_max_cpus: Some(KVM_MAX_CPUS),
@@ -71,21 +69,6 @@ const SEV_GUESTS: (u32, u32) = (509 - 451 + 1, 451 - 1);
 fn swtpm_versions(args: &Args) -> Vec<String> {
     let list = args.flag_values("swtpm").last().unwrap_or("1.2,2.0");
     list.split(',').map(str::to_owned).collect()
-}
-
-/// The firmware descriptors of the fake host. One of the administrator takes the place of the
-/// distribution's of the same name, an empty file that of nothing.
-fn firmware_descriptors(host: &Path) -> Result<Vec<Json>> {
-    let mut files = BTreeMap::new();
-    for directory in ["usr/share/qemu/firmware", "etc/qemu/firmware"] {
-        let path = host.join(directory);
-        let unreadable = |e| Error::system(format!("cannot read '{}': {e}", path.display()));
-        for entry in std::fs::read_dir(&path).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            files.insert(entry.file_name(), std::fs::read_to_string(entry.path()).map_err(unreadable)?);
-        }
-    }
-    Ok(files.into_values().filter_map(|text| serde_json::from_str(&text).ok()).collect())
 }
 
 /// `host-caps --sysfs FILE --arch ARCH`: the host's part, from a sysfs tree.

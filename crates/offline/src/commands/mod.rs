@@ -3,6 +3,7 @@
 mod capabilities;
 mod cpu;
 mod domain;
+mod firmware;
 mod interface;
 mod monitor;
 mod network;
@@ -39,6 +40,9 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("qmp-jobs", monitor::jobs),
     ("qapi-query", monitor::qapi_query),
     ("qapi-validate", monitor::qapi_validate),
+    ("firmware-format", firmware::format),
+    ("firmware-list", firmware::list),
+    ("firmware-supported", firmware::supported),
     ("guest-caps", capabilities::guest_caps),
     ("host-caps", capabilities::host_caps),
     ("network-conf", network::conf),

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use ostler_base::{Code, Error, Origin, Result};
-use ostler_engine::{Guest, Manner, Processors, Strictness};
+use ostler_engine::{Guest, Manner, Processors, Strictness, Variables};
 use ostler_rpc::programs::remote::procedures as call;
 use ostler_rpc::programs::remote::{
     DomainCreateWithFlagsRet, DomainCreateXmlArgs, DomainCreateXmlRet, DomainDefineXmlArgs,
@@ -44,9 +44,10 @@ const DEFINE_VALIDATE: u32 = 1;
 
 /// Of a start: the processors stand still.
 const START_PAUSED: u32 = 1;
-/// Of a start: the cache is passed by, a saved state is not used, variables are made anew; nothing
-/// to do where there is no saved state.
-const START_PASSED_OVER: u32 = 4 | 8 | 32;
+/// Of a start: the cache is passed by, a saved state is not used; nothing to do where there is none.
+const START_PASSED_OVER: u32 = 4 | 8;
+/// Of a start: the variables of firmware are made anew.
+const START_RESET_NVRAM: u32 = 32;
 /// Of a start from a definition: what nobody knows is refused.
 const START_VALIDATE: u32 = 16;
 
@@ -61,6 +62,10 @@ const BY_BUTTON: u32 = 1;
 const BY_AGENT: u32 = 2;
 
 const UNDEFINE_FLAGS: u32 = 0x7f;
+/// Of an undefine: the variables of firmware go as well.
+const UNDEFINE_NVRAM: u32 = 4;
+/// Of an undefine: the variables of firmware stay.
+const UNDEFINE_KEEP_NVRAM: u32 = 8;
 /// Pairs of flags of an undefine that contradict each other, and what they are about.
 const UNDEFINE_OPPOSITES: [(u32, &str); 2] = [(4 | 8, "nvram"), (32 | 64, "TPM")];
 
@@ -99,7 +104,14 @@ impl Daemon {
         if let Some((_, what)) = UNDEFINE_OPPOSITES.iter().find(|(both, _)| flags & both == *both) {
             return Err(Error::operation_invalid(format!("cannot both keep and delete {what}")));
         }
-        self.engine.undefine(guest).await
+        let variables = if flags & UNDEFINE_NVRAM != 0 {
+            Variables::Remove
+        } else if flags & UNDEFINE_KEEP_NVRAM != 0 {
+            Variables::Keep
+        } else {
+            Variables::Absent
+        };
+        self.engine.undefine(guest, variables).await
     }
 }
 
@@ -159,9 +171,12 @@ impl Act<call::DomainCreateXml> for Daemon {
         _on: Allowed<Host>,
         args: DomainCreateXmlArgs,
     ) -> Result<DomainCreateXmlRet> {
-        let known = START_PAUSED | START_VALIDATE | START_PASSED_OVER;
+        let known = START_PAUSED | START_VALIDATE | START_PASSED_OVER | START_RESET_NVRAM;
         only_flags(args.flags, known, "qemuDomainCreateXML", Origin::Qemu)?;
         let strictness = strictness(args.flags, START_VALIDATE);
+        if args.flags & START_RESET_NVRAM != 0 {
+            self.engine.reset_variables_in(&args.xml_desc, strictness).await?;
+        }
         let view = self.engine.create(&args.xml_desc, strictness, processors(args.flags)).await?;
         Ok(DomainCreateXmlRet { dom: reference(&view) })
     }
@@ -170,7 +185,11 @@ impl Act<call::DomainCreateXml> for Daemon {
 act!(DomainCreate, |daemon, guest, _args| daemon.engine.start(guest, Processors::Run).await.map(drop));
 
 act!(DomainCreateWithFlags, |daemon, guest, args| {
-    only_flags(args.flags, START_PAUSED | START_PASSED_OVER, "qemuDomainCreateWithFlags", Origin::Qemu)?;
+    let known = START_PAUSED | START_PASSED_OVER | START_RESET_NVRAM;
+    only_flags(args.flags, known, "qemuDomainCreateWithFlags", Origin::Qemu)?;
+    if args.flags & START_RESET_NVRAM != 0 {
+        daemon.engine.reset_variables(guest).await?;
+    }
     let view = daemon.engine.start(guest, processors(args.flags)).await?;
     Ok(DomainCreateWithFlagsRet { dom: reference(&view) })
 });

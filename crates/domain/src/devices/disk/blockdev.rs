@@ -1,7 +1,7 @@
 //! Block nodes of a disk: storage, format, and what is below.
 
 use ostler_base::{Json, Result, Word, YesNo, refuse};
-use ostler_plan::{Part, Props};
+use ostler_plan::{Part, Props, Query};
 use ostler_vocab::secret_lookup::SecretLookup;
 use ostler_vocab::storage_encryption::{EncryptionEngine, EncryptionFormat, StorageEncryption};
 
@@ -395,5 +395,30 @@ fn socket_address(host: &ImageHost) -> Props {
             props.extend(inet(host));
             props
         }
+    }
+}
+
+/// What images that are no disk's need of a node.
+impl Image {
+    /// The properties of the node of the storage alone, without its name; secrets are added.
+    pub(crate) fn storage_props(&self, storage: &str, build: &mut Build<'_>) -> Result<Props> {
+        if let Some(auth) = &self.auth {
+            build.add_secret(&format!("{storage}-auth-secret0"), &lookup(&auth.secret))?;
+        }
+        match &self.place {
+            Place::File(path) => {
+                Ok(Props::new().with("driver", "file").with("filename", path.as_deref().unwrap_or_default()))
+            }
+            Place::Block(path) => Ok(Props::new()
+                .with("driver", "host_device")
+                .with("filename", path.as_deref().unwrap_or_default())),
+            Place::Network(network) => network.props(storage, self),
+            other => refuse!(unsupported, "an image of type '{}' cannot be used here", other.kind()),
+        }
+    }
+
+    /// Asks for the secrets it needs.
+    pub(crate) fn ask_secrets(&self, out: &mut Vec<Query>) {
+        out.extend(secrets(self).map(|(_, lookup)| Query::Secret(lookup)));
     }
 }
