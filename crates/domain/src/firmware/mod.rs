@@ -95,3 +95,34 @@ pub fn offered<'d>(
     }
     offer
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UEFI: &str = r#"{"interface-types": ["uefi"], "features": ["requires-smm", "unheard-of"],
+        "mapping": {"device": "flash", "executable": {"filename": "/c", "format": "raw"},
+                    "nvram-template": {"filename": "/v", "format": "raw"}},
+        "targets": [{"architecture": "x86_64", "machines": ["pc-q35-*"]}]}"#;
+    const BIOS: &str = r#"{"interface-types": ["bios"], "features": [],
+        "mapping": {"device": "memory", "filename": "/b"},
+        "targets": [{"architecture": "x86_64", "machines": ["pc-i440fx-*", "pc-q35-*"]}]}"#;
+
+    #[test]
+    fn offers() {
+        let files = [("u", UEFI), ("b", BIOS), ("bad", "{}"), ("again", BIOS)];
+        let (firmwares, errors) = Firmwares::read(files);
+        assert_eq!(errors.len(), 1);
+        let all = firmwares.current();
+        let offer = |arch, machine| offered(all.iter(), arch, machine);
+        let q35 = offer(Arch::X86_64, "pc-q35-9.0");
+        assert!(q35.bios && q35.efi && q35.secure);
+        assert_eq!(q35.images, [("/c".to_owned(), Some("/v".to_owned())), ("/b".to_owned(), None)]);
+        let pc = offer(Arch::X86_64, "pc-i440fx-9.0");
+        assert!(pc.bios && !pc.efi && !pc.secure);
+        assert_eq!(offer(Arch::I686, "pc-q35-9.0"), Offer::default());
+        let empty = Firmwares::default();
+        empty.replace(&firmwares);
+        assert_eq!(empty.current().len(), 3);
+    }
+}
