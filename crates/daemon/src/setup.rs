@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use ostler_base::{Arch, Word};
 use ostler_caps::emulator::ProbeHost;
-use ostler_domain::firmware::Firmwares;
 use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig};
 use ostler_engine::{Paths, Setup};
 use ostler_plan::Owner;
@@ -38,7 +37,7 @@ pub fn setup(layout: &Layout, conf: &QemuConf) -> Result<Setup, String> {
     Ok(Setup {
         config: driver(layout, conf)?,
         paths: paths(layout),
-        host: HostFacts { arch, firmwares: Firmwares::default() },
+        host: HostFacts::of(arch),
         search: std::env::split_paths(&programs).filter(|place| place.is_absolute()).collect(),
         probe: ProbeHost { hvf: false, microcode: microcode() },
         launcher: launcher(),

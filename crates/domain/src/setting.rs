@@ -1,5 +1,7 @@
 //! What a definition is completed against: emulator, host, configuration of the driver.
 
+use std::collections::BTreeMap;
+
 use ostler_base::{Arch, MacAddr, Uuid};
 use ostler_caps::cpu::HostModel;
 use ostler_caps::emulator::{Emulator, Flag};
@@ -45,6 +47,8 @@ pub struct HostFacts {
     pub arch: Arch,
     /// Firmware that descriptors on it offer.
     pub firmwares: Firmwares,
+    /// The IOMMU group of each PCI function, by address (`0000:00:01.0`).
+    pub iommu_groups: BTreeMap<String, u32>,
 }
 
 /// Graphics of every guest.
@@ -126,6 +130,13 @@ pub struct DriverConfig {
     pub chardev_tls: TlsConfig,
     /// The user and group that emulators run as, where it is not the daemon's own.
     pub owner: Option<ostler_plan::Owner>,
+}
+
+impl HostFacts {
+    /// A host of which only the architecture is known.
+    pub fn of(arch: Arch) -> Self {
+        HostFacts { arch, firmwares: Firmwares::default(), iommu_groups: BTreeMap::new() }
+    }
 }
 
 impl DriverConfig {

@@ -12,7 +12,6 @@ use ostler_base::Arch;
 use ostler_caps::cpu::HostModel;
 use ostler_caps::emulator::{Accelerator, Emulator, ProbeHost};
 
-use ostler_domain::firmware::Firmwares;
 use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig, WriteMode};
 use ostler_engine::events::{Event, What};
 use ostler_engine::{Engine, Guest, HostModels, Manner, Paths, Processors, Setup, Strictness, Variables};
@@ -109,7 +108,7 @@ fn setup(root: &Path) -> Option<Setup> {
     };
     Some(Setup {
         paths: Paths::below(root),
-        host: HostFacts { arch: Arch::X86_64, firmwares: Firmwares::default() },
+        host: HostFacts::of(Arch::X86_64),
         config,
         search: vec![emulators],
         probe: ProbeHost::default(),

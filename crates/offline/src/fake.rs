@@ -2,7 +2,9 @@
 //!
 //! Owns: the values that conformance data assume. Never: decides anything.
 
-use ostler_base::{Arch, Error, MacAddr, Result, Uuid, Word};
+use std::collections::BTreeMap;
+
+use ostler_base::{Arch, Error, Json, MacAddr, Result, Uuid, Word};
 use ostler_domain::{
     DriverConfig, Entropy, GraphicsConfig, HostFacts, HugePageMount, ScreenConfig, TlsConfig,
 };
@@ -39,7 +41,28 @@ pub(crate) fn host(args: &Args) -> Result<HostFacts> {
         }
         None => Arch::X86_64,
     };
-    Ok(HostFacts { arch, firmwares: descriptors::firmwares(args)? })
+    let mut host = HostFacts::of(arch);
+    host.firmwares = descriptors::firmwares(args)?;
+    if let Some(folder) = args.option("fakehost") {
+        host.iommu_groups = iommu_groups(&read(&format!("{folder}/pci.json"))?)?;
+    }
+    Ok(host)
+}
+
+fn read(path: &str) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|e| Error::invalid_arg(format!("cannot read '{path}': {e}")))
+}
+
+/// The IOMMU group of each device in the list of the host's PCI devices.
+fn iommu_groups(text: &str) -> Result<BTreeMap<String, u32>> {
+    let list: Json = serde_json::from_str(text)
+        .map_err(|e| Error::invalid_arg(format!("the list of PCI devices is no JSON: {e}")))?;
+    let devices = list["devices"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let group = |device: &Json| {
+        let number = device["iommu_group"].as_u64()?;
+        Some((device["address"].as_str()?.to_owned(), u32::try_from(number).ok()?))
+    };
+    Ok(devices.iter().filter_map(group).collect())
 }
 
 /// Firmware images that are used without a descriptor, with the template of their variables.

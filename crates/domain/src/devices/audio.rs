@@ -6,7 +6,6 @@ use ostler_xml::{El, Element};
 
 use super::graphics::GraphicsType;
 use super::{Build, Device, Devices, Info, Kind};
-use crate::machine::Machine;
 use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
@@ -233,7 +232,7 @@ impl Kind for Audio {
         })
     }
 
-    fn implied(devices: &Devices, _head: &Head, _machine: &dyn Machine) -> Vec<Self> {
+    fn implied(devices: &Devices, _head: &Head, _setting: &Setting<'_>) -> Vec<Self> {
         let has = |kind| devices.graphics.iter().any(|g| g.kind == kind);
         let kind = if has(GraphicsType::Spice) {
             AudioType::Spice

@@ -5,7 +5,7 @@ use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind, Slot, VirtioModel, VirtioOptions};
-use crate::machine::{self, Machine};
+use crate::machine::{self, AddedUsb};
 use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
@@ -207,6 +207,20 @@ impl Controller {
         self.info.master_port.is_some() || self.companion_function().is_some_and(|function| function != 7)
     }
 
+    /// Whether the board's own place is meant for it.
+    pub(crate) fn is_own(&self) -> bool {
+        self.kind != ControllerType::Usb || matches!(self.model.as_deref(), None | Some("piix3-uhci"))
+    }
+
+    /// What an error calls the board's own controller of its type.
+    pub(crate) fn own_name(&self) -> &'static str {
+        match self.kind {
+            ControllerType::Ide => "Primary IDE controller",
+            ControllerType::Sata => "Primary SATA controller",
+            _ => "PIIX3 USB controller at index 0",
+        }
+    }
+
     /// The function that a controller of an ICH9 set has in the slot of the set.
     pub(crate) fn companion_function(&self) -> Option<u8> {
         match self.model.as_deref()? {
@@ -366,6 +380,42 @@ impl Controller {
     }
 }
 
+impl Controller {
+    /// PCI controllers that the machine cannot have.
+    fn check_pci_model(&self, head: &Head) -> Result<()> {
+        let machine = machine::of(&head.os);
+        let (Some(model), index) = (self.pci_model(), self.index.unwrap_or(0)) else { return Ok(()) };
+        let root = matches!(model, PciModel::PciRoot | PciModel::PcieRoot);
+        if root && index != 0 && !machine.numbered_roots() {
+            refuse!(xml, "pci-root and pcie-root controllers should have index 0");
+        }
+        if let Some(own) = machine.pci_root().filter(|own| index == 0 && *own != model) {
+            refuse!(
+                xml,
+                "The PCI controller with index='0' must be model='{own}' for this machine type, but model='{model}' was found instead"
+            );
+        }
+        let own = machine.pci_root();
+        if model == PciModel::PciExpanderBus && !(own == Some(PciModel::PciRoot) && machine.builtin_ide()) {
+            refuse!(
+                unsupported,
+                "pci-expander-bus controllers are only supported on 440fx-based machinetypes"
+            );
+        }
+        if model == PciModel::PcieExpanderBus && !machine.has_pcie_expanders() {
+            refuse!(unsupported, "pcie-expander-bus controllers are not supported with this machine type");
+        }
+        let cells = head.cells().len();
+        if let Some(node) = self.target.node.filter(|node| *node as usize >= cells) {
+            refuse!(
+                xml,
+                "{model} with index {index} is configured for a NUMA node ({node}) not present in the domain's <cpu><numa> array ({cells})"
+            );
+        }
+        Ok(())
+    }
+}
+
 impl PciModel {
     /// The emulator's device where the definition names none.
     pub(crate) fn default_device(self) -> Option<&'static str> {
@@ -411,18 +461,22 @@ impl Kind for Controller {
         })
     }
 
-    fn implied(devices: &super::Devices, _head: &Head, machine: &dyn Machine) -> Vec<Self> {
-        let named = &devices.controllers;
-        let none = |kind| !named.iter().any(|c| c.kind == kind);
-        let root_there = named.iter().any(|c| c.kind == ControllerType::Pci && c.index.unwrap_or(0) == 0);
+    fn implied(devices: &super::Devices, head: &Head, setting: &Setting<'_>) -> Vec<Self> {
+        let machine = machine::of(&head.os);
+        let there = |kind| devices.controllers.iter().any(|c| c.kind == kind && c.index == Some(0));
         let mut out = Vec::new();
-        if machine.default_usb() && none(ControllerType::Usb) {
-            out.push(Controller::unasked(ControllerType::Usb, 0, machine.added_usb_model()));
+        let usb = match machine.added_usb(setting) {
+            AddedUsb::None => None,
+            AddedUsb::Default => Some(None),
+            AddedUsb::Model(model) => Some(Some(model)),
+        };
+        if let Some(model) = usb.filter(|_| !there(ControllerType::Usb)) {
+            out.push(Controller::unasked(ControllerType::Usb, 0, model));
         }
-        if machine.builtin_sata() && none(ControllerType::Sata) {
+        if machine.builtin_sata() && !there(ControllerType::Sata) {
             out.push(Controller::unasked(ControllerType::Sata, 0, None));
         }
-        if let Some(root) = machine.pci_root().filter(|_| !root_there) {
+        if let Some(root) = machine.pci_root().filter(|_| !there(ControllerType::Pci)) {
             out.push(Controller::unasked(ControllerType::Pci, 0, Some(root.as_str())));
         }
         out
@@ -454,10 +508,8 @@ impl Device for Controller {
 
     fn complete(&mut self, head: &Head, setting: &Setting<'_>) -> Result<()> {
         let machine = machine::of(&head.os);
+        self.check_pci_model(head)?;
         match self.kind {
-            ControllerType::Usb if self.model.is_none() => {
-                self.model = machine.usb_model(setting).map(str::to_owned);
-            }
             ControllerType::Scsi if matches!(self.model.as_deref(), None | Some("auto")) => {
                 self.model = Some(machine.scsi_model(setting).to_owned());
             }
@@ -465,10 +517,6 @@ impl Device for Controller {
                 return Err(Error::xml("PCI controller model is required"));
             }
             _ => {}
-        }
-        if self.pci_model() == Some(PciModel::PciRoot) && machine.numbered_roots() {
-            self.model_name.get_or_insert_with(|| "spapr-pci-host-bridge".to_owned());
-            self.target.index.get_or_insert(self.index.unwrap_or(0));
         }
         if self.info.master_port.is_none() {
             self.info.master_port = match self.companion_function() {
@@ -508,6 +556,10 @@ impl Device for Controller {
         if let Some(model) = self.virtio_model() {
             return model.slot();
         }
+        if let Some(model) = self.pci_model() {
+            let root = matches!(model, PciModel::PciRoot | PciModel::PcieRoot);
+            return if root { Slot::None } else { Slot::Bridge(model) };
+        }
         match (self.kind, self.model.as_deref()) {
             (_, Some("none" | "ibmvscsi"))
             | (
@@ -519,8 +571,10 @@ impl Device for Controller {
                 _,
             ) => Slot::None,
             (ControllerType::Usb, Some("nec-xhci" | "qemu-xhci")) => Slot::Pcie,
-            (ControllerType::Usb, _) if self.is_companion() => Slot::None,
-            _ => Slot::Pci,
+            _ => match self.companion_function() {
+                Some(function) => Slot::Companion { set: self.index.unwrap_or(0), function },
+                None => Slot::Pci,
+            },
         }
     }
 
@@ -532,8 +586,8 @@ impl Device for Controller {
         (self.model.as_deref() == Some("ibmvscsi")).then_some(0x2000)
     }
 
-    fn wants_usb(&self) -> bool {
-        self.kind == ControllerType::Ccid
+    fn usb_turn(&self) -> Option<u8> {
+        (self.kind == ControllerType::Ccid).then_some(4)
     }
 
     fn alias(&self, _nth: usize, head: &Head) -> String {

@@ -362,12 +362,19 @@ impl Device for Hostdev {
         }
     }
 
+    fn isolation(&self, host: &crate::HostFacts) -> u32 {
+        match &self.source {
+            HostdevSource::Pci(pci) => host.iommu_groups.get(&pci.to_string()).map_or(0, |group| group + 1),
+            _ => 0,
+        }
+    }
+
     fn is_virtio(&self) -> bool {
         matches!(self.source, HostdevSource::ScsiHost { .. }) || self.model == Some(MdevModel::VfioCcw)
     }
 
-    fn wants_usb(&self) -> bool {
-        matches!(self.source, HostdevSource::Usb { .. })
+    fn usb_turn(&self) -> Option<u8> {
+        matches!(self.source, HostdevSource::Usb { .. }).then_some(1)
     }
 
     fn alias(&self, nth: usize, _head: &Head) -> String {

@@ -2,7 +2,6 @@
 
 use ostler_base::{Result, words};
 use ostler_plan::{Part, Props};
-use ostler_vocab::address::{Address, UsbAddress};
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind};
@@ -21,10 +20,9 @@ pub struct Hub {
     info: Info,
 }
 
-impl Hub {
-    /// A hub that is there without being asked for.
-    pub(crate) fn at(place: UsbAddress) -> Self {
-        Hub { kind: HubType::Usb, info: Info { address: Some(Address::Usb(place)), ..Info::default() } }
+impl Default for Hub {
+    fn default() -> Self {
+        Hub { kind: HubType::Usb, info: Info::default() }
     }
 }
 
@@ -49,8 +47,8 @@ impl Device for Hub {
         El::new("hub").attr("type", self.kind)
     }
 
-    fn wants_usb(&self) -> bool {
-        true
+    fn usb_turn(&self) -> Option<u8> {
+        Some(0)
     }
 
     fn alias(&self, nth: usize, _head: &Head) -> String {

@@ -2,7 +2,7 @@
 
 use ostler_base::{Error, OnOff, Result, YesNo};
 use ostler_plan::Props;
-use ostler_vocab::address::{Address, OrdOnOff, PciAddress, UsbAddress};
+use ostler_vocab::address::{Address, OrdOnOff, PciAddress, UsbAddress, Zpci};
 use ostler_xml::{El, Element};
 
 use super::Build;
@@ -19,6 +19,8 @@ pub struct Info {
     pub address: Option<Address>,
     /// The definition asks for a PCI address and leaves to us which.
     pub wants_pci: bool,
+    /// What the function of such an address is called on s390, as far as it is said.
+    pub zpci: Option<Zpci>,
     /// `<boot order=…>`, from 1.
     pub boot: Option<u32>,
     /// `<boot loadparm=…>`: what the boot loader of an s390 guest is told.
@@ -79,10 +81,15 @@ impl Info {
             check_loadparm(text)?;
         }
         let empty = matches!(&address, Some(Address::Pci(pci)) if pci.is_empty());
+        let zpci = match &address {
+            Some(Address::Pci(pci)) => pci.zpci,
+            _ => None,
+        };
         Ok(Info {
             alias: alias.filter(|a| mode.live || user(a)).map(str::to_owned),
             address: address.filter(|_| !empty),
             wants_pci: empty,
+            zpci,
             boot: order,
             loadparm,
             boot_index: None,
@@ -108,7 +115,11 @@ impl Info {
         el.extend(self.master_port.map(|port| El::new("master").attr("startport", port)));
         el.push_filled(self.rom.format());
         el.extend(self.acpi_index.map(|index| El::new("acpi").attr("index", index)));
-        el.extend(self.address.as_ref().map(Address::format));
+        match &self.address {
+            Some(address) => el.push(address.format()),
+            None if self.wants_pci => el.push(El::new("address").attr("type", "pci")),
+            None => {}
+        }
     }
 
     /// The alias, which every device has once a run is planned.
@@ -143,9 +154,10 @@ impl Info {
     }
 
     /// Adds what says where the device sits.
-    pub fn bus_props(&self, build: &Build<'_>, props: &mut Props) -> Result<()> {
+    pub fn bus_props(&self, build: &mut Build<'_>, props: &mut Props) -> Result<()> {
         match &self.address {
             Some(Address::Pci(pci)) => {
+                self.zpci_part(build, *pci);
                 props.set("bus", pci_bus(build, *pci)?);
                 if pci.multifunction == Some(OrdOnOff::On) {
                     props.set("multifunction", true);
@@ -176,6 +188,18 @@ impl Info {
             | None => {}
         }
         Ok(())
+    }
+
+    /// The device that says what a function is called on s390; it comes before the function.
+    fn zpci_part(&self, build: &mut Build<'_>, pci: PciAddress) {
+        let Some(Zpci { uid: Some(uid), fid: Some(fid) }) = pci.zpci else { return };
+        let props = Props::new()
+            .with("driver", "zpci")
+            .with("uid", uid)
+            .with("fid", fid)
+            .with("target", self.alias())
+            .with("id", format!("zpci{uid}"));
+        build.parts.push(ostler_plan::Part::Device(props));
     }
 
     fn rom_props(&self, props: &mut Props) {

@@ -5,7 +5,6 @@ use ostler_plan::{Part, Props, Resource, ResourceKind};
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind, Slot, VirtioModel, VirtioOptions};
-use crate::machine::Machine;
 use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
@@ -95,7 +94,8 @@ impl Kind for Input {
         })
     }
 
-    fn implied(devices: &super::Devices, _head: &Head, machine: &dyn Machine) -> Vec<Self> {
+    fn implied(devices: &super::Devices, head: &Head, _setting: &Setting<'_>) -> Vec<Self> {
+        let machine = crate::machine::of(&head.os);
         let named = &devices.inputs;
         let missing = |kind: &InputType| {
             !named.iter().any(|i| i.kind == *kind && matches!(i.bus, None | Some(InputBus::Ps2)))
@@ -160,8 +160,8 @@ impl Device for Input {
         self.bus == Some(InputBus::Virtio)
     }
 
-    fn wants_usb(&self) -> bool {
-        self.bus == Some(InputBus::Usb)
+    fn usb_turn(&self) -> Option<u8> {
+        (self.bus == Some(InputBus::Usb)).then_some(5)
     }
 
     fn alias(&self, nth: usize, _head: &Head) -> String {

@@ -5,8 +5,7 @@ use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind, Slot, VirtioModel, VirtioOptions};
-use crate::machine::Machine;
-use crate::{Draft, Head, WriteMode};
+use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
     /// `<memballoon model='…'>`
@@ -51,7 +50,8 @@ impl Kind for Memballoon {
         })
     }
 
-    fn implied(devices: &super::Devices, _head: &Head, machine: &dyn Machine) -> Vec<Self> {
+    fn implied(devices: &super::Devices, head: &Head, _setting: &Setting<'_>) -> Vec<Self> {
+        let machine = crate::machine::of(&head.os);
         let named = &devices.memballoons;
         let virtio = Memballoon {
             model: BalloonModel::Virtio,

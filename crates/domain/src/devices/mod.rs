@@ -43,8 +43,7 @@ pub use chardev::CharDevice;
 pub use info::{Info, Rom};
 pub use virtio::{VirtioModel, VirtioOptions};
 
-use crate::machine::Machine;
-use crate::{Draft, Head, ReadMode, Setting, WriteMode};
+use crate::{Draft, Head, HostFacts, ReadMode, Setting, WriteMode};
 
 /// What is asked of every device. A simple device answers little: most has a default.
 pub trait Device: Debug {
@@ -82,9 +81,20 @@ pub trait Device: Debug {
         None
     }
 
-    /// Whether it is plugged into a USB port.
-    fn wants_usb(&self) -> bool {
-        false
+    /// Its turn when USB ports are given out; `None` for what is not plugged into one.
+    fn usb_turn(&self) -> Option<u8> {
+        None
+    }
+
+    /// Its turn when PCI addresses are given out, where it is not that of its kind.
+    fn place_turn(&self) -> Option<u8> {
+        None
+    }
+
+    /// On machines that keep devices apart: what it must share a bus with; 0 for what may be with
+    /// all others.
+    fn isolation(&self, _host: &HostFacts) -> u32 {
+        0
     }
 
     /// The alias of the device that is the `nth` of its kind; empty for what has no identifier in
@@ -123,7 +133,7 @@ pub trait Kind: Device + Sized {
     fn parse(el: &Element<'_>) -> Result<Self>;
 
     /// Those that are there without being asked for, beside what the definition names.
-    fn implied(_devices: &Devices, _head: &Head, _machine: &dyn Machine) -> Vec<Self> {
+    fn implied(_devices: &Devices, _head: &Head, _setting: &Setting<'_>) -> Vec<Self> {
         Vec::new()
     }
 }
@@ -137,6 +147,17 @@ pub enum Slot {
     Pci,
     /// A PCI Express slot where the machine has them, a conventional one elsewhere.
     Pcie,
+    /// A slot of the root bus.
+    Root,
+    /// A function of the slot that the USB controllers of a set share.
+    Companion {
+        /// Number of the set.
+        set: u32,
+        /// Its function.
+        function: u8,
+    },
+    /// A place for a bus.
+    Bridge(controller::PciModel),
 }
 
 /// A plan that is being made: what devices read, and what they add to.
@@ -183,7 +204,7 @@ impl Build<'_> {
 }
 
 macro_rules! kinds {
-    ($($field:ident: $kind:ty, argv $argv:literal, place $place:literal;)+) => {
+    ($($field:ident: $kind:ty, argv $argv:literal, place $place:literal, visit $visit:literal;)+) => {
         /// All devices of a definition, by kind, in the order of the document.
         #[derive(Debug, Clone, PartialEq, Default)]
         pub struct Devices {
@@ -225,9 +246,17 @@ macro_rules! kinds {
                 turns
             }
 
+            /// For every device, in the order of the document: its turn on channel I/O, and when
+            /// identifiers are given out.
+            pub(crate) fn visits(&self) -> Vec<u8> {
+                let mut visits = Vec::new();
+                $(visits.extend(self.$field.iter().map(|_| $visit));)+
+                visits
+            }
+
             /// Adds the devices that are there without being asked for.
-            pub(crate) fn add_implied(&mut self, head: &Head, machine: &dyn Machine) {
-                $(let more = <$kind>::implied(self, head, machine);
+            pub(crate) fn add_implied(&mut self, head: &Head, setting: &Setting<'_>) {
+                $(let more = <$kind>::implied(self, head, setting);
                 self.$field.extend(more);)+
             }
 
@@ -245,33 +274,34 @@ macro_rules! kinds {
 }
 
 // A kind is a line here and a `mod` line above. The order of lines is that of the document; `argv`
-// is the kind's place on the command line, `place` its turn when PCI addresses are given out.
+// is the kind's place on the command line, `place` its turn when PCI addresses are given out, `visit`
+// its turn on channel I/O and for identifiers of PCI functions on s390.
 kinds! {
-    disks: disk::Disk, argv 20, place 30;
-    controllers: controller::Controller, argv 10, place 20;
-    leases: lease::Lease, argv 5, place 90;
-    filesystems: filesystem::Filesystem, argv 25, place 5;
-    interfaces: interface::Interface, argv 30, place 10;
-    smartcards: smartcard::Smartcard, argv 35, place 90;
-    serials: serial::Serial, argv 40, place 90;
-    parallels: parallel::Parallel, argv 42, place 90;
-    consoles: console::Console, argv 44, place 90;
-    channels: channel::Channel, argv 43, place 90;
-    inputs: input::Input, argv 51, place 65;
-    tpms: tpm::Tpm, argv 50, place 90;
-    graphics: graphics::Graphics, argv 53, place 90;
-    sounds: sound::Sound, argv 55, place 15;
-    audios: audio::Audio, argv 52, place 90;
-    videos: video::Video, argv 54, place 55;
-    hostdevs: hostdev::Hostdev, argv 62, place 35;
-    redirdevs: redirdev::Redirdev, argv 61, place 90;
-    redirfilters: redirfilter::Redirfilter, argv 61, place 90;
-    hubs: hub::Hub, argv 15, place 90;
-    watchdogs: watchdog::Watchdog, argv 60, place 50;
-    memballoons: memballoon::Memballoon, argv 70, place 40;
-    rngs: rng::Rng, argv 75, place 45;
-    panics: panic::Panic, argv 80, place 85;
-    vsocks: vsock::Vsock, argv 90, place 70;
+    disks: disk::Disk, argv 20, place 30, visit 10;
+    controllers: controller::Controller, argv 10, place 20, visit 60;
+    leases: lease::Lease, argv 5, place 90, visit 240;
+    filesystems: filesystem::Filesystem, argv 25, place 5, visit 130;
+    interfaces: interface::Interface, argv 30, place 10, visit 20;
+    smartcards: smartcard::Smartcard, argv 35, place 90, visit 70;
+    serials: serial::Serial, argv 40, place 67, visit 80;
+    parallels: parallel::Parallel, argv 42, place 90, visit 90;
+    consoles: console::Console, argv 44, place 90, visit 110;
+    channels: channel::Channel, argv 43, place 90, visit 100;
+    inputs: input::Input, argv 51, place 65, visit 120;
+    tpms: tpm::Tpm, argv 50, place 90, visit 190;
+    graphics: graphics::Graphics, argv 53, place 90, visit 240;
+    sounds: sound::Sound, argv 55, place 15, visit 30;
+    audios: audio::Audio, argv 52, place 90, visit 240;
+    videos: video::Video, argv 54, place 55, visit 50;
+    hostdevs: hostdev::Hostdev, argv 62, place 35, visit 40;
+    redirdevs: redirdev::Redirdev, argv 61, place 90, visit 210;
+    redirfilters: redirfilter::Redirfilter, argv 61, place 90, visit 240;
+    hubs: hub::Hub, argv 15, place 90, visit 170;
+    watchdogs: watchdog::Watchdog, argv 60, place 50, visit 140;
+    memballoons: memballoon::Memballoon, argv 70, place 40, visit 150;
+    rngs: rng::Rng, argv 75, place 45, visit 160;
+    panics: panic::Panic, argv 80, place 85, visit 200;
+    vsocks: vsock::Vsock, argv 90, place 70, visit 230;
 }
 
 fn parse_kind<K: Kind>(devices: &Element<'_>, mode: &ReadMode) -> Result<Vec<K>> {

@@ -6,7 +6,6 @@ use ostler_vocab::address::{Address, IsaAddress};
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind, Slot};
-use crate::machine::Machine;
 use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
@@ -29,7 +28,8 @@ impl Kind for Panic {
         Ok(Panic { model: el.word("model")?, info: Info::default() })
     }
 
-    fn implied(devices: &super::Devices, _head: &Head, machine: &dyn Machine) -> Vec<Self> {
+    fn implied(devices: &super::Devices, head: &Head, _setting: &Setting<'_>) -> Vec<Self> {
+        let machine = crate::machine::of(&head.os);
         let builtin = machine.builtin_panic().filter(|_| devices.panics.is_empty());
         builtin.map(|model| Panic { model: Some(model), info: Info::default() }).into_iter().collect()
     }

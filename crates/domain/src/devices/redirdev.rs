@@ -43,8 +43,8 @@ impl Device for Redirdev {
         self.device.format("redirdev", mode).attr("bus", RedirBus::Usb)
     }
 
-    fn wants_usb(&self) -> bool {
-        true
+    fn usb_turn(&self) -> Option<u8> {
+        Some(8)
     }
 
     fn alias(&self, nth: usize, _head: &Head) -> String {

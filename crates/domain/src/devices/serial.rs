@@ -173,8 +173,8 @@ impl Device for Serial {
         (self.target == Some(SerialTarget::SpaprVio)).then_some(0x3000_0000)
     }
 
-    fn wants_usb(&self) -> bool {
-        self.target == Some(SerialTarget::Usb)
+    fn usb_turn(&self) -> Option<u8> {
+        (self.target == Some(SerialTarget::Usb)).then_some(6)
     }
 
     fn alias(&self, nth: usize, _head: &Head) -> String {

@@ -77,6 +77,13 @@ impl Kind for Sound {
     }
 }
 
+impl Sound {
+    /// Whether it is the card of an ICH9 chip set.
+    pub(crate) fn is_ich9(&self) -> bool {
+        self.model == SoundModel::Ich9
+    }
+}
+
 impl Device for Sound {
     fn info(&self) -> &Info {
         &self.info
@@ -116,8 +123,8 @@ impl Device for Sound {
         self.model == SoundModel::Virtio
     }
 
-    fn wants_usb(&self) -> bool {
-        self.model == SoundModel::Usb
+    fn usb_turn(&self) -> Option<u8> {
+        (self.model == SoundModel::Usb).then_some(7)
     }
 
     fn alias(&self, nth: usize, _head: &Head) -> String {

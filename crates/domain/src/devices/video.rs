@@ -7,7 +7,7 @@ use ostler_vocab::address::Address;
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Devices, Info, Kind, Slot, VirtioModel, VirtioOptions};
-use crate::machine::{self, Machine};
+use crate::machine;
 use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
@@ -214,7 +214,7 @@ impl Kind for Video {
         })
     }
 
-    fn implied(devices: &Devices, _head: &Head, _machine: &dyn Machine) -> Vec<Self> {
+    fn implied(devices: &Devices, _head: &Head, _setting: &Setting<'_>) -> Vec<Self> {
         let wanted = devices.videos.is_empty() && !devices.graphics.is_empty();
         if wanted { vec![Video::of(None)] } else { Vec::new() }
     }

@@ -5,7 +5,6 @@ use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind, Slot};
-use crate::machine::Machine;
 use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
@@ -36,7 +35,8 @@ impl Kind for Watchdog {
         Ok(Watchdog { model: el.require_word("model")?, action, info: Info::default() })
     }
 
-    fn implied(devices: &super::Devices, _head: &Head, machine: &dyn Machine) -> Vec<Self> {
+    fn implied(devices: &super::Devices, head: &Head, _setting: &Setting<'_>) -> Vec<Self> {
+        let machine = crate::machine::of(&head.os);
         let named = &devices.watchdogs;
         let there = named.iter().any(|w| w.model == WatchdogModel::Itco);
         let action = named.first().map_or(WatchdogAction::Reset, |w| w.action);

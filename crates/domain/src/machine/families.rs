@@ -3,11 +3,9 @@
 use ostler_base::Arch;
 use ostler_caps::emulator::Flag;
 
-use super::{Machine, VirtioBus, first_of};
+use super::{AddedUsb, Machine, Usual, VirtioBus, boards, first_of};
 use crate::Setting;
-use crate::devices::console::ConsoleTarget;
 use crate::devices::controller::{ControllerType, PciModel};
-use crate::devices::panic::PanicModel;
 use crate::devices::serial::{SerialModel, SerialTarget};
 use crate::devices::video::VideoType;
 
@@ -30,16 +28,39 @@ pub(super) const FAMILIES: &[Family] = &[
     Family { matches: |arch, _| arch.is_x86(), machine: &IsaPc },
     Family {
         matches: |arch, name| arch.is_arm() && is_or_version_of(name, "virt", "virt"),
-        machine: &ArmVirt,
+        machine: &boards::ArmVirt,
     },
-    Family { matches: |arch, _| arch.is_arm(), machine: &ArmBoard },
+    Family { matches: |arch, name| arch.is_arm() && name == "versatilepb", machine: &boards::Versatile },
+    Family {
+        matches: |arch, name| arch.is_arm() && name.starts_with("realview-"),
+        machine: &boards::Realview,
+    },
+    Family {
+        matches: |arch, name| arch.is_arm() && name.starts_with("vexpress-"),
+        machine: &boards::Vexpress,
+    },
+    Family { matches: |arch, _| arch.is_arm(), machine: &boards::ArmBoard },
     Family {
         matches: |arch, name| arch.is_ppc() && is_or_version_of(name, "pseries", "pseries"),
-        machine: &Pseries,
+        machine: &boards::Pseries,
     },
-    Family { matches: |arch, _| arch.is_ppc(), machine: &PowerBoard },
-    Family { matches: |arch, _| arch.is_s390(), machine: &S390 },
-    Family { matches: |_, name| name.starts_with("virt"), machine: &Virt },
+    Family { matches: |arch, name| arch.is_ppc() && name == "g3beige", machine: &boards::PowerIde },
+    Family { matches: |arch, name| arch.is_ppc() && name == "mac99", machine: &boards::PowerIde },
+    Family { matches: |arch, _| arch.is_ppc64(), machine: &boards::Power64 },
+    Family { matches: |arch, _| arch.is_ppc(), machine: &boards::PowerBoard },
+    Family { matches: |arch, _| arch.is_s390(), machine: &boards::S390 },
+    Family {
+        matches: |arch, name| arch.is_riscv() && is_or_version_of(name, "virt", "virt"),
+        machine: &boards::RiscvVirt,
+    },
+    Family { matches: |arch, _| arch.is_loongarch(), machine: &boards::LoongarchVirt },
+    Family { matches: |arch, name| arch.is_mips() && name == "malta", machine: &boards::Malta },
+    Family { matches: |arch, _| arch.is_mips(), machine: &boards::MipsBoard },
+    Family { matches: |arch, _| arch == Arch::Sparc, machine: &boards::Sparc },
+    Family {
+        matches: |arch, _| matches!(arch, Arch::Alpha | Arch::Sh4 | Arch::Sh4eb | Arch::Sparc64),
+        machine: &boards::OldBoard,
+    },
 ];
 
 /// `name` alone, or a version `prefix-…`.
@@ -89,18 +110,6 @@ macro_rules! pci_pc {
         fn default_acpi(&self) -> bool {
             true
         }
-
-        fn default_usb(&self) -> bool {
-            true
-        }
-
-        fn default_network_card(&self, setting: &Setting<'_>) -> Option<&'static str> {
-            pc_network_card(setting)
-        }
-
-        fn usb_model(&self, setting: &Setting<'_>) -> Option<&'static str> {
-            first_of(setting, &[(Flag::Piix3UsbUhci, "piix3-uhci")])
-        }
     };
 }
 
@@ -109,6 +118,10 @@ struct I440fx;
 
 impl Machine for I440fx {
     pci_pc!();
+
+    fn added_usb(&self, _setting: &Setting<'_>) -> AddedUsb {
+        AddedUsb::Default
+    }
 
     fn display_slot(&self) -> Option<u8> {
         Some(2)
@@ -122,9 +135,9 @@ impl Machine for I440fx {
         true
     }
 
-    fn taken_slots(&self) -> &'static [(u8, Option<u8>)] {
-        // Host bridge; ISA bridge, IDE, USB and power management of the PIIX3.
-        &[(0, None), (1, None)]
+    fn own_functions(&self) -> &'static [(u8, u8)] {
+        // ISA bridge and power management of the PIIX3.
+        &[(1, 0), (1, 3)]
     }
 
     fn fixed_place(&self, kind: ControllerType, index: u32) -> Option<(u8, u8)> {
@@ -154,6 +167,15 @@ impl Machine for Q35 {
         true
     }
 
+    fn added_usb(&self, setting: &Setting<'_>) -> AddedUsb {
+        let choices = [
+            (Flag::QemuXhci, "qemu-xhci"),
+            (Flag::NecUsbXhci, "nec-xhci"),
+            (Flag::Ich9UsbEhci1, "ich9-ehci1"),
+        ];
+        first_of(setting, &choices).map_or(AddedUsb::None, AddedUsb::Model)
+    }
+
     fn display_slot(&self) -> Option<u8> {
         Some(1)
     }
@@ -166,13 +188,25 @@ impl Machine for Q35 {
         true
     }
 
+    fn has_pcie_expanders(&self) -> bool {
+        true
+    }
+
     fn builtin_tco(&self) -> bool {
         true
     }
 
-    fn taken_slots(&self) -> &'static [(u8, Option<u8>)] {
-        // Host bridge; ISA bridge, SATA and SMBus of the ICH9.
-        &[(0, None), (0x1f, None)]
+    fn own_functions(&self) -> &'static [(u8, u8)] {
+        // ISA bridge and SMBus of the ICH9.
+        &[(0x1f, 0), (0x1f, 3)]
+    }
+
+    fn usual_slots(&self, device: Usual) -> &'static [u8] {
+        match device {
+            Usual::UsbCompanions => &[0x1d, 0x1a],
+            Usual::DmiBridge => &[0x1e],
+            Usual::Sound => &[0x1b],
+        }
     }
 
     fn fixed_place(&self, kind: ControllerType, index: u32) -> Option<(u8, u8)> {
@@ -188,21 +222,6 @@ impl Machine for Q35 {
 
     fn host_bridge(&self) -> Option<&'static str> {
         Some("q35-pcihost")
-    }
-
-    fn added_usb_model(&self) -> Option<&'static str> {
-        Some("qemu-xhci")
-    }
-}
-
-/// The oldest card that the emulator has, since every guest knows it.
-fn pc_network_card(setting: &Setting<'_>) -> Option<&'static str> {
-    if setting.emulator.is_none() || setting.has(Flag::Rtl8139) {
-        Some("rtl8139")
-    } else if setting.has(Flag::E1000) {
-        Some("e1000")
-    } else {
-        Some("virtio")
     }
 }
 
@@ -235,183 +254,5 @@ impl Machine for Microvm {
 
     fn virtio_bus(&self) -> VirtioBus {
         VirtioBus::Mmio
-    }
-}
-
-/// The virtual board of ARM: PCI Express.
-struct ArmVirt;
-
-impl Machine for ArmVirt {
-    fn default_balloon(&self) -> bool {
-        false
-    }
-
-    fn default_acpi(&self) -> bool {
-        true
-    }
-
-    fn builtin_gic(&self) -> bool {
-        true
-    }
-
-    fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
-        "virtio-scsi"
-    }
-
-    fn pci_root(&self) -> Option<PciModel> {
-        Some(PciModel::PcieRoot)
-    }
-
-    fn taken_slots(&self) -> &'static [(u8, Option<u8>)] {
-        &[(0, None)]
-    }
-
-    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
-        Some((SerialTarget::System, SerialModel::Pl011))
-    }
-}
-
-/// Other boards of ARM.
-struct ArmBoard;
-
-impl Machine for ArmBoard {
-    fn default_balloon(&self) -> bool {
-        false
-    }
-
-    fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
-        "virtio-scsi"
-    }
-
-    fn virtio_bus(&self) -> VirtioBus {
-        VirtioBus::Mmio
-    }
-
-    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
-        Some((SerialTarget::System, SerialModel::Pl011))
-    }
-}
-
-/// The virtual board of RISC-V and LoongArch.
-struct Virt;
-
-impl Machine for Virt {
-    fn default_balloon(&self) -> bool {
-        false
-    }
-
-    fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
-        "virtio-scsi"
-    }
-
-    fn pci_root(&self) -> Option<PciModel> {
-        Some(PciModel::PcieRoot)
-    }
-
-    fn taken_slots(&self) -> &'static [(u8, Option<u8>)] {
-        &[(0, None)]
-    }
-
-    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
-        Some((SerialTarget::System, SerialModel::Uart16550a))
-    }
-}
-
-/// Logical partitions of POWER.
-struct Pseries;
-
-impl Machine for Pseries {
-    fn builtin_panic(&self) -> Option<PanicModel> {
-        Some(PanicModel::Pseries)
-    }
-
-    fn numbered_roots(&self) -> bool {
-        true
-    }
-
-    fn default_video(&self) -> VideoType {
-        VideoType::Vga
-    }
-
-    fn has_vga(&self) -> bool {
-        true
-    }
-
-    fn pci_root(&self) -> Option<PciModel> {
-        Some(PciModel::PciRoot)
-    }
-
-    fn default_usb(&self) -> bool {
-        true
-    }
-
-    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
-        Some((SerialTarget::SpaprVio, SerialModel::SpaprVty))
-    }
-
-    fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
-        "ibmvscsi"
-    }
-
-    fn usb_model(&self, setting: &Setting<'_>) -> Option<&'static str> {
-        first_of(setting, &[(Flag::PciOhci, "pci-ohci"), (Flag::NecUsbXhci, "nec-xhci")])
-    }
-}
-
-/// Other boards of POWER.
-struct PowerBoard;
-
-impl Machine for PowerBoard {
-    fn default_video(&self) -> VideoType {
-        VideoType::Vga
-    }
-
-    fn has_vga(&self) -> bool {
-        true
-    }
-
-    fn pci_root(&self) -> Option<PciModel> {
-        Some(PciModel::PciRoot)
-    }
-
-    fn default_usb(&self) -> bool {
-        true
-    }
-
-    fn taken_slots(&self) -> &'static [(u8, Option<u8>)] {
-        &[(0, None)]
-    }
-
-    fn usb_model(&self, setting: &Setting<'_>) -> Option<&'static str> {
-        first_of(setting, &[(Flag::PciOhci, "pci-ohci"), (Flag::NecUsbXhci, "nec-xhci")])
-    }
-}
-
-/// Channel I/O of s390.
-struct S390;
-
-impl Machine for S390 {
-    fn builtin_panic(&self) -> Option<PanicModel> {
-        Some(PanicModel::S390)
-    }
-
-    fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
-        "virtio-scsi"
-    }
-
-    fn pci_root(&self) -> Option<PciModel> {
-        Some(PciModel::PciRoot)
-    }
-
-    fn virtio_bus(&self) -> VirtioBus {
-        VirtioBus::Ccw
-    }
-
-    fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
-        Some((SerialTarget::Sclp, SerialModel::SclpConsole))
-    }
-
-    fn default_console(&self) -> ConsoleTarget {
-        ConsoleTarget::Sclp
     }
 }

@@ -3,6 +3,7 @@
 //! Owns: every "if this machine" of the model. A family is a unit struct with the methods that
 //! differ from the default; [`of`] finds it by architecture and name. Never: reads a definition.
 
+mod boards;
 mod families;
 
 use ostler_base::Arch;
@@ -27,6 +28,28 @@ pub enum VirtioBus {
     Ccw,
 }
 
+/// The USB controller of a definition that has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddedUsb {
+    /// None is added.
+    None,
+    /// One of the machine's default model.
+    Default,
+    /// One of this model.
+    Model(&'static str),
+}
+
+/// Devices that have a usual place on some boards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usual {
+    /// A set of USB 2 controllers.
+    UsbCompanions,
+    /// The bridge to conventional PCI.
+    DmiBridge,
+    /// The sound card of the chip set.
+    Sound,
+}
+
 /// What a machine family has without being asked.
 pub trait Machine: Sync {
     /// The controller that PCI bus 0 is.
@@ -44,9 +67,13 @@ pub trait Machine: Sync {
         false
     }
 
-    /// PCI functions that the board itself or a fixed device of it takes: slot, function; function
-    /// `None` takes the whole slot.
-    fn taken_slots(&self) -> &'static [(u8, Option<u8>)] {
+    /// PCI functions of the root bus that the board itself takes: slot, function.
+    fn own_functions(&self) -> &'static [(u8, u8)] {
+        &[]
+    }
+
+    /// Slots of the root bus that real boards of this kind have a device in, best first.
+    fn usual_slots(&self, _device: Usual) -> &'static [u8] {
         &[]
     }
 
@@ -59,25 +86,47 @@ pub trait Machine: Sync {
         None
     }
 
-    /// Whether a USB controller is added to a definition that has none.
-    fn default_usb(&self) -> bool {
+    /// Whether devices find a place on its PCI buses.
+    fn supports_pci(&self) -> bool {
+        self.pci_root().is_some()
+    }
+
+    /// Whether its PCI buses are numbered in the emulator's names; a single one has no number.
+    fn numbered_buses(&self) -> bool {
+        true
+    }
+
+    /// The USB controller of a definition that has none.
+    fn added_usb(&self, _setting: &Setting<'_>) -> AddedUsb {
+        AddedUsb::None
+    }
+
+    /// The model of a USB controller that has none; `new` where the guest can still be given what
+    /// it did not have before.
+    fn usb_model(&self, setting: &Setting<'_>, _new: bool) -> Option<&'static str> {
+        let choices =
+            [(Flag::Piix3UsbUhci, "piix3-uhci"), (Flag::PciOhci, "pci-ohci"), (Flag::NecUsbXhci, "nec-xhci")];
+        first_of(setting, &choices)
+    }
+
+    /// Whether a guest with a screen gets keyboard and mouse on USB.
+    fn usb_inputs(&self) -> bool {
         false
-    }
-
-    /// The model of a USB controller that is added to a definition that has none; its default
-    /// where this is `None`.
-    fn added_usb_model(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// The model of a USB controller that has none.
-    fn usb_model(&self, setting: &Setting<'_>) -> Option<&'static str> {
-        first_of(setting, &[(Flag::QemuXhci, "qemu-xhci"), (Flag::NecUsbXhci, "nec-xhci")])
     }
 
     /// The model of a SCSI controller that has none.
     fn scsi_model(&self, setting: &Setting<'_>) -> &'static str {
         first_of(setting, &[(Flag::Lsi, "lsilogic")]).unwrap_or("virtio-scsi")
+    }
+
+    /// Whether it has a SCSI controller of its own.
+    fn builtin_scsi(&self) -> bool {
+        false
+    }
+
+    /// Whether PCI Express buses can be added beside its root.
+    fn has_pcie_expanders(&self) -> bool {
+        false
     }
 
     /// Whether PCI roots are devices with numbers, of which there can be several.
@@ -95,9 +144,12 @@ pub trait Machine: Sync {
         false
     }
 
-    /// The card of an interface without a model.
-    fn default_network_card(&self, _setting: &Setting<'_>) -> Option<&'static str> {
-        Some("virtio")
+    /// The card of an interface without a model: the oldest that the emulator has, since every
+    /// guest knows it.
+    fn default_network_card(&self, setting: &Setting<'_>) -> Option<&'static str> {
+        let known = setting.emulator.is_some();
+        let choices = [(Flag::Rtl8139, "rtl8139"), (Flag::E1000, "e1000"), (Flag::VirtioNet, "virtio")];
+        known.then(|| first_of(setting, &choices).unwrap_or("rtl8139"))
     }
 
     /// Target and model of a serial port of which nothing is said.
@@ -130,6 +182,11 @@ pub trait Machine: Sync {
         None
     }
 
+    /// Whether the board has virtio transports in memory beside its PCI bus.
+    fn has_virtio_mmio(&self) -> bool {
+        false
+    }
+
     /// Where virtio devices sit.
     fn virtio_bus(&self) -> VirtioBus {
         VirtioBus::Pci
@@ -142,7 +199,7 @@ pub trait Machine: Sync {
 
     /// The display adapter of a guest that has none and needs one.
     fn default_video(&self) -> VideoType {
-        VideoType::Virtio
+        VideoType::Cirrus
     }
 
     /// Whether display adapters can be VGA.

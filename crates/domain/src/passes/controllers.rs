@@ -97,34 +97,58 @@ fn scsi_hostdevs(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The model of USB controllers that have none.
+pub(super) fn usb_models(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
+    let machine = crate::machine::of(&draft.head.os);
+    let usb = draft.devices.controllers.iter_mut().filter(|c| c.kind == ControllerType::Usb);
+    for controller in usb.filter(|c| c.model.is_none()) {
+        controller.model = machine.usb_model(setting, draft.abi_update).map(str::to_owned);
+    }
+    Ok(())
+}
+
 /// Numbers for controllers that have none; no number twice for a type. Controllers of a type stand
 /// together, by number.
 pub(super) fn indexes(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     let controllers = &mut draft.devices.controllers;
     for at in 0..controllers.len() {
         if controllers[at].index.is_none() {
-            let kind = controllers[at].kind;
-            let taken: Vec<u32> =
-                controllers.iter().filter(|c| c.kind == kind).filter_map(|c| c.index).collect();
-            controllers[at].index = (0..).find(|index| !taken.contains(index));
+            controllers[at].index = set_index(controllers, at).or_else(|| free_index(controllers, at));
         }
     }
+    sort(controllers);
     for (at, controller) in controllers.iter().enumerate() {
         let same = |c: &Controller| c.kind == controller.kind && c.index == controller.index;
-        if controllers[..at].iter().any(same) && !controller.is_companion() {
+        let alone = |c: &&Controller| !c.is_companion();
+        if alone(&controller) && controllers[..at].iter().filter(alone).any(same) {
             let (kind, index) = (controller.kind, controller.index.unwrap_or(0));
             refuse!(xml, "Multiple '{kind}' controllers with index '{index}'");
         }
     }
-    sort(controllers);
     Ok(())
 }
 
-/// Brings controllers of a type together, by number, at the place of the first of them.
+fn free_index(controllers: &[Controller], at: usize) -> Option<u32> {
+    let same = controllers.iter().filter(|c| c.kind == controllers[at].kind);
+    let taken: Vec<u32> = same.filter_map(|c| c.index).collect();
+    (0..).find(|index| !taken.contains(index))
+}
+
+/// A member of an ICH9 set joins the set before it, unless that has one like it.
+fn set_index(controllers: &[Controller], at: usize) -> Option<u32> {
+    controllers[at].companion_function()?;
+    let before = controllers[..at].iter().rev().find(|c| c.kind == ControllerType::Usb)?;
+    before.companion_function()?;
+    let like = |c: &Controller| c.index == before.index && c.model == controllers[at].model;
+    before.index.filter(|_| !controllers.iter().any(like))
+}
+
+/// Brings controllers of a type together, by number, at the place of the first of them; companions
+/// come after what they add to.
 pub(super) fn sort(controllers: &mut [Controller]) {
     let firsts: Vec<ControllerType> = controllers.iter().map(|c| c.kind).collect();
     let rank = |kind| firsts.iter().position(|k| *k == kind);
-    controllers.sort_by_key(|c| (rank(c.kind), c.index));
+    controllers.sort_by_key(|c| (rank(c.kind), c.index, c.is_companion()));
 }
 
 /// Places of disks by their names, where they are not said.

@@ -5,16 +5,19 @@
 mod boot;
 mod controllers;
 mod pci;
+mod pci_map;
 mod places;
 mod resolve;
+mod usb;
+mod zpci;
 
 use ostler_base::Result;
 
-pub(crate) use places::usb as usb_ports;
 pub(crate) use resolve::accelerator;
+pub(crate) use usb::ports as usb_ports;
 
 use crate::sections::{cpu, memory};
-use crate::{Draft, Setting, machine};
+use crate::{Draft, Setting};
 
 type Pass = fn(&mut Draft, &Setting<'_>) -> Result<()>;
 
@@ -25,8 +28,10 @@ const PASSES: &[Pass] = &[
     crate::firmware::choose,
     resolve::interrupt_controller,
     resolve::memory,
+    controllers::indexes,
     implied,
     primary_video,
+    controllers::usb_models,
     devices_complete,
     controllers::consoles,
     controllers::for_disks,
@@ -40,6 +45,7 @@ const PASSES: &[Pass] = &[
     places::virtio,
     places::spapr_vio,
     pci::addresses,
+    zpci::identifiers,
     new_usb_ports,
     boot::order,
 ];
@@ -54,9 +60,9 @@ fn new_usb_ports(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     if draft.abi_update { usb_ports(draft) } else { Ok(()) }
 }
 
-fn implied(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
+fn implied(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     let Draft { head, devices, .. } = draft;
-    devices.add_implied(head, machine::of(&head.os));
+    devices.add_implied(head, setting);
     Ok(())
 }
 

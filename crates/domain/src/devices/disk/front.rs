@@ -90,7 +90,7 @@ impl Disk {
         props.set_opt("rerror", read.map(word));
     }
 
-    fn virtio_props(&self, build: &Build<'_>, props: &mut Props) -> Result<()> {
+    fn virtio_props(&self, build: &mut Build<'_>, props: &mut Props) -> Result<()> {
         let driver = &self.driver;
         props.set_opt("iothread", driver.iothread.map(|nth| format!("iothread{nth}")));
         if !driver.iothreads.is_empty() {
@@ -110,7 +110,7 @@ impl Disk {
     }
 
     /// Driver and place.
-    fn placed(&self, build: &Build<'_>) -> Result<Props> {
+    fn placed(&self, build: &mut Build<'_>) -> Result<Props> {
         let drive = self.drive();
         let cdrom = self.device == DiskDevice::Cdrom;
         let controllers = &build.draft.devices.controllers;

@@ -628,8 +628,8 @@ impl Device for Disk {
         self.bus == Some(DiskBus::Virtio)
     }
 
-    fn wants_usb(&self) -> bool {
-        self.bus == Some(DiskBus::Usb)
+    fn usb_turn(&self) -> Option<u8> {
+        (self.bus == Some(DiskBus::Usb)).then_some(2)
     }
 
     fn alias(&self, _nth: usize, _head: &Head) -> String {

@@ -390,8 +390,8 @@ impl Device for Interface {
         self.virtio_model().is_some()
     }
 
-    fn wants_usb(&self) -> bool {
-        self.model.as_deref() == Some("usb-net")
+    fn usb_turn(&self) -> Option<u8> {
+        (self.model.as_deref() == Some("usb-net")).then_some(3)
     }
 
     fn spapr_vio_base(&self) -> Option<u64> {
