@@ -13,6 +13,7 @@ use ostler_caps::cpu::{Cpu, HostModel, Policy, feature_from_qemu};
 use ostler_caps::domcaps::{Facts, Firmware, Subject, document};
 use ostler_caps::emulator::{Accelerator, Emulator};
 use ostler_domain::firmware::offered;
+use ostler_host::kvm;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
@@ -171,7 +172,7 @@ impl Daemon {
             firmware: Firmware { bios: offer.bios, efi: offer.efi, secure: offer.secure },
             vfio: sysfs.has_entries("kernel/iommu_groups") && Path::new("/dev/vfio/vfio").exists(),
             swtpm: self.known.swtpm.get_or_init(swtpm).await.clone(),
-            kvm_max_cpus: None,
+            kvm_max_cpus: kvm::max_vcpus().ok(),
             sev_guests: host_cpu::sev_guests(),
             host_model: host_model.as_ref(),
         };

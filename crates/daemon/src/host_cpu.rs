@@ -5,12 +5,14 @@
 
 use std::sync::OnceLock;
 
-use ostler_base::{Arch, Result};
+use ostler_base::{Arch, Result, YesNo};
 use ostler_caps::cpu::{
-    AddressMode, Cpu, CpuData, HostModel, HostModelSources, MaxPhysAddr, Topology, feature_from_qemu, x86,
+    AddressMode, Cpu, CpuData, HostModel, HostModelSources, MaxPhysAddr, Topology, Tsc, feature_from_qemu,
+    x86,
 };
 use ostler_caps::emulator::{Accelerator, CpuDefinition, CpuValue, Emulator};
 use ostler_engine::HostModels;
+use ostler_host::kvm;
 use ostler_host::node::NodeInfo;
 
 /// The most leaves of one range that are asked for.
@@ -50,13 +52,15 @@ pub struct HostCpu {
     /// Width of a physical address in bits, where it is known.
     pub phys_addr_bits: Option<u32>,
     microcode: u32,
+    tsc: Option<Tsc>,
 }
 
 impl HostCpu {
     /// Asks it; `microcode` is the version that the kernel tells, 0 for none.
     pub fn ask(arch: Arch, microcode: u32) -> Self {
         let text = ostler_host::fs::read_bounded("/proc/cpuinfo".as_ref(), CPUINFO_MAX).unwrap_or_default();
-        HostCpu { arch, data: data(), phys_addr_bits: phys_addr_bits(&text), microcode }
+        let tsc = if arch.is_x86() { counter() } else { None };
+        HostCpu { arch, data: data(), phys_addr_bits: phys_addr_bits(&text), microcode, tsc }
     }
 
     /// Adds the bits of registers that only the kernel may read, as an emulator that runs guests on
@@ -79,6 +83,7 @@ impl HostCpu {
             x86::decode(&mut cpu, &self.data, None)?;
         }
         cpu.microcode = Some(self.microcode).filter(|version| *version > 0);
+        cpu.tsc = self.tsc;
         cpu.topology = node.map(|node| Topology {
             sockets: node.sockets,
             dies: 1,
@@ -114,6 +119,13 @@ impl HostCpu {
         let decoded = self.arch.is_x86() && x86::decode(&mut cpu, &self.data, models).is_ok();
         decoded.then_some(cpu)
     }
+}
+
+/// The counter of the processors, where the kernel tells it.
+fn counter() -> Option<Tsc> {
+    let counter = kvm::counter().ok()?;
+    let scaling = if counter.scaling { YesNo::Yes } else { YesNo::No };
+    Some(Tsc { frequency: counter.frequency, scaling: Some(scaling) })
 }
 
 /// What the CPU answers.

@@ -3,6 +3,7 @@
 //! Owns: reading them, with bounds. Never: decides what they mean.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use ostler_caps::host_caps::{FILES, Tree};
@@ -38,6 +39,17 @@ impl Sysfs {
         self.text(path)?.parse().ok()
     }
 
+    /// Whether there is such a file.
+    pub fn has(&self, path: &str) -> bool {
+        self.0.join(path).exists()
+    }
+
+    /// Writes to a file that is there. The error is the system's.
+    pub fn write(&self, path: &str, text: &str) -> std::io::Result<()> {
+        let mut file = fs::OpenOptions::new().write(true).open(self.0.join(path))?;
+        file.write_all(text.as_bytes())
+    }
+
     /// Whether there is something in a directory.
     pub fn has_entries(&self, path: &str) -> bool {
         fs::read_dir(self.0.join(path)).is_ok_and(|mut entries| entries.next().is_some())
@@ -46,11 +58,17 @@ impl Sysfs {
     /// Huge pages of a size in KiB that nobody uses, of the host or of one NUMA node; `None`: there
     /// are none of that size.
     pub fn free_pages(&self, cell: Option<u32>, size: u64) -> Option<u64> {
-        let directory = match cell {
-            Some(cell) => format!("devices/system/node/node{cell}/hugepages"),
-            None => "kernel/mm/hugepages".to_owned(),
-        };
-        self.number(&format!("{directory}/hugepages-{size}kB/free_hugepages"))
+        self.number(&format!("{}/free_hugepages", huge_pages(cell, size)))
+    }
+
+    /// Huge pages of a size in KiB that there are, used or not; `None`: there is no such size.
+    pub fn all_pages(&self, cell: Option<u32>, size: u64) -> Option<u64> {
+        self.number(&format!("{}/nr_hugepages", huge_pages(cell, size)))
+    }
+
+    /// Asks for so many huge pages of a size; there may be fewer afterwards.
+    pub fn set_pages(&self, cell: Option<u32>, size: u64, count: u64) -> std::io::Result<()> {
+        self.write(&format!("{}/nr_hugepages", huge_pages(cell, size)), &count.to_string())
     }
 
     /// The files that the host's capabilities are made from.
@@ -64,6 +82,15 @@ impl Sysfs {
         }
         files.into_iter().collect()
     }
+}
+
+/// The directory of a size of pages, in KiB.
+fn huge_pages(cell: Option<u32>, size: u64) -> String {
+    let directory = match cell {
+        Some(cell) => format!("devices/system/node/node{cell}/hugepages"),
+        None => "kernel/mm/hugepages".to_owned(),
+    };
+    format!("{directory}/hugepages-{size}kB")
 }
 
 /// Adds the files below a directory whose path fits the rest of a pattern.

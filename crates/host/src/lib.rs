@@ -32,6 +32,7 @@
 
 mod exec;
 pub mod fs;
+pub mod kvm;
 pub mod node;
 mod process;
 mod query;

@@ -1,10 +1,10 @@
 //! The only place that may use `unsafe`: what the safe libraries do not offer.
 //!
 //! Each function here is safe to call with any argument; each block says why.
-#![expect(unsafe_code, reason = "two system interfaces have no safe form; see each block")]
+#![expect(unsafe_code, reason = "these system interfaces have no safe form; see each block")]
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -43,6 +43,39 @@ pub(crate) fn keep_descriptors() {
     if result != 0 {
         tracing::debug!(error = %io::Error::last_os_error(), "cannot set close-on-exec on all descriptors");
     }
+}
+
+/// What the kernel's virtual machines are asked. None of it takes or gives memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum KvmQuestion {
+    /// Of the system: what it says to this capability.
+    Extension(i32),
+    /// Of a CPU: the frequency of its counter in kHz.
+    TscKhz,
+}
+
+fn kvm(fd: impl AsFd, request: libc::Ioctl, argument: libc::c_long) -> io::Result<libc::c_int> {
+    // SAFETY: every request of this module takes a number; the kernel reads and writes no memory
+    // of this process for them, whatever kind of file the descriptor names.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), request, argument) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Asks the kernel's virtual machines a number.
+pub(crate) fn kvm_ask(fd: impl AsFd, question: KvmQuestion) -> io::Result<u32> {
+    let (request, argument) = match question {
+        KvmQuestion::Extension(number) => (0xae03, number.into()),
+        KvmQuestion::TscKhz => (0xaea3, 0),
+    };
+    kvm(fd, request, argument).map(|number| number.unsigned_abs())
+}
+
+/// Makes an empty virtual machine of the system, or a CPU of a machine, which goes when the descriptor
+/// is dropped. It never runs.
+pub(crate) fn kvm_make(above: impl AsFd, cpu: bool) -> io::Result<OwnedFd> {
+    let number = kvm(above, if cpu { 0xae41 } else { 0xae01 }, 0)?;
+    // SAFETY: on success the kernel has just opened this descriptor for nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 #[cfg(test)]

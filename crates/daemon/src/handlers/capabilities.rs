@@ -33,13 +33,13 @@ const TEXTS: u32 = 4;
 /// Of domain capabilities: without features that may go away.
 const WITHOUT_DEPRECATED: u32 = 1;
 /// Of a comparison: an error where the host cannot give the CPU.
-const FAIL_INCOMPATIBLE: u32 = 1;
+pub(super) const FAIL_INCOMPATIBLE: u32 = 1;
 /// Of a comparison: the document is checked against the schema; it is read as strictly anyway.
-const VALIDATE: u32 = 2;
+pub(super) const VALIDATE: u32 = 2;
 /// Of a baseline: with the features that its model stands for.
-const EXPAND: u32 = 1;
+pub(super) const EXPAND: u32 = 1;
 /// Of a baseline: without what bars migration.
-const MIGRATABLE: u32 = 2;
+pub(super) const MIGRATABLE: u32 = 2;
 
 impl Act<call::ConnectGetCapabilities> for Daemon {
     type On = Host;

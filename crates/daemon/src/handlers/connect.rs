@@ -5,6 +5,8 @@
 use std::sync::Arc;
 
 use ostler_base::{Code, Error, Origin, Result};
+use ostler_host::kvm;
+use ostler_rpc::programs::remote::REMOTE;
 use ostler_rpc::programs::remote::procedures as call;
 use ostler_rpc::programs::remote::{
     AuthListRet, AuthType, ConnectGetHostnameRet, ConnectGetLibVersionRet, ConnectGetMaxVcpusArgs,
@@ -12,6 +14,7 @@ use ostler_rpc::programs::remote::{
     ConnectGetVersionRet, ConnectIsSecureRet, ConnectOpenArgs, ConnectSetIdentityArgs,
     ConnectSupportsFeatureArgs, ConnectSupportsFeatureRet,
 };
+use ostler_rpc::table::Procedure;
 use ostler_rpc::xdr::List;
 
 use super::only_flags;
@@ -46,9 +49,48 @@ pub(in crate::handlers) const LIBRARY_VERSION: u64 = 11_003_000;
 /// The flag of an open that asks for looking only.
 const OPEN_READ_ONLY: u32 = 1;
 
-/// Features of the wire that work here: strings as typed parameters, keepalive, events with
-/// callback ids, close callbacks.
-const FEATURES: &[i32] = &[9, KEEPALIVE, 14, 15];
+/// The numbers of procedures.
+macro_rules! numbers {
+    ($($name:ident)*) => {
+        &[$(<call::$name as Procedure>::ROW.number),*]
+    };
+}
+
+/// Features that may work here, each with the procedures without which it does not.
+const FEATURES: &[(i32, &[i32])] = &[
+    // Migration of version 2, from host to host, of version 3.
+    (3, numbers!(DomainMigratePrepare2 DomainMigratePerform DomainMigrateFinish2)),
+    (4, numbers!(DomainMigratePerform3 DomainMigratePerform3Params)),
+    (6, numbers!(DomainMigrateBegin3 DomainMigratePrepare3 DomainMigratePerform3 DomainMigrateFinish3)),
+    // Nothing changes a guest between the begin of a migration and its confirmation.
+    (7, numbers!(DomainMigrateBegin3 DomainMigrateConfirm3)),
+    // Descriptors.
+    (8, numbers!(DomainOpenGraphicsFd DomainFdAssociate)),
+    // Texts as typed parameters.
+    (9, &[]),
+    (KEEPALIVE, &[]),
+    // Definitions for another host; guests that do not run.
+    (11, numbers!(DomainGetXmlDesc DomainMigrateBegin3)),
+    (12, numbers!(DomainMigrateBegin3Params DomainMigrateFinish3Params)),
+    (
+        13,
+        numbers!(
+            DomainMigrateBegin3Params DomainMigratePrepare3Params DomainMigratePerform3Params
+            DomainMigrateFinish3Params DomainMigrateConfirm3Params
+        ),
+    ),
+    // Events with callback ids, close callbacks.
+    (14, &[]),
+    (15, &[]),
+    // The order of arguments of an update of a network.
+    (16, numbers!(NetworkUpdate)),
+];
+
+/// Whether a feature works here.
+fn works(feature: i32) -> bool {
+    let handled = |number: &i32| super::of(&REMOTE, *number).is_some();
+    FEATURES.iter().any(|(number, needs)| *number == feature && needs.iter().all(handled))
+}
 
 /// The feature that is asked for before anything is open.
 const KEEPALIVE: i32 = 10;
@@ -152,7 +194,7 @@ impl Answer<call::ConnectSupportsFeature> for Daemon {
         if args.feature == KEEPALIVE {
             session.connection().watch();
         }
-        Ok(ConnectSupportsFeatureRet { supported: FEATURES.contains(&args.feature).into() })
+        Ok(ConnectSupportsFeatureRet { supported: works(args.feature).into() })
     }
 }
 
@@ -234,8 +276,10 @@ impl Answer<call::ConnectGetMaxVcpus> for Daemon {
     ) -> Result<ConnectGetMaxVcpusRet> {
         match args.kind.as_deref().map(str::to_ascii_lowercase).as_deref() {
             None | Some("qemu") => Ok(ConnectGetMaxVcpusRet { max_vcpus: EMULATED_VCPUS_MAX }),
-            // The kernel's own limit is asked for by a call that is not there yet.
-            Some("kvm") => Err(Error::no_support("virConnectGetMaxVcpus")),
+            Some("kvm") => {
+                let most = kvm::max_vcpus().map_err(|error| error.from_origin(Origin::None))?;
+                Ok(ConnectGetMaxVcpusRet { max_vcpus: i32::try_from(most).unwrap_or(i32::MAX) })
+            }
             Some(_) => Err(Error::invalid_arg(format!(
                 "unknown type '{}'",
                 args.kind.as_deref().unwrap_or_default()

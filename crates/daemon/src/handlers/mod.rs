@@ -7,7 +7,9 @@ mod capabilities;
 mod connect;
 mod domain;
 mod events;
+mod hypervisor_cpu;
 mod node;
+mod node_changes;
 
 use ostler_base::{Code, Error, Origin, Result};
 use ostler_rpc::table::Program;
@@ -18,7 +20,9 @@ static REMOTE: Table = table(&[
     capabilities::HANDLERS,
     connect::HANDLERS,
     events::HANDLERS,
+    hypervisor_cpu::HANDLERS,
     node::HANDLERS,
+    node_changes::HANDLERS,
     domain::HANDLERS[0],
     domain::HANDLERS[1],
     domain::HANDLERS[2],

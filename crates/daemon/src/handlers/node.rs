@@ -64,7 +64,7 @@ fn count(number: impl TryInto<i32>) -> i32 {
 
 impl Daemon {
     /// The highest number of a cell; a host without NUMA is the cell 0.
-    fn last_cell(&self) -> u32 {
+    pub(super) fn last_cell(&self) -> u32 {
         self.node.nodes().last_key_value().map_or(0, |(cell, _)| *cell)
     }
 

@@ -26,7 +26,7 @@ fn clients(admin: &mut Client, name: &str) -> Vec<wire::ClientRef> {
 
 fn number(params: &List<TypedParam, 32>, name: &str) -> u32 {
     let found = params.0.iter().find(|param| param.field == name).unwrap();
-    let TypedValue::Uint(number) = found.value else { panic!("{found:?}") };
+    let TypedValue::Uint(number) = found.value else { unreachable!("{found:?}") };
     number
 }
 
@@ -40,7 +40,7 @@ fn clients_are_seen_and_sent_away() {
     assert!(clients(&mut admin, "libvirtd").is_empty());
     let mut other = instance.connect("libvirt-sock-ro");
     other.open(0);
-    let [one] = &clients(&mut admin, "libvirtd")[..] else { panic!("not one client") };
+    let [one] = &clients(&mut admin, "libvirtd")[..] else { unreachable!("not one client") };
     assert_eq!((one.id, one.transport), (1, 0));
     let info = admin.call::<call::ClientGetInfo>(&wire::ClientGetInfoArgs { clnt: one.clone(), flags: 0 });
     let pid = i32::try_from(std::process::id()).unwrap();

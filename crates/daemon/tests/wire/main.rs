@@ -14,11 +14,12 @@ use std::process::{Child, Command, Stdio};
 
 use ostler_base::Error;
 use ostler_rpc::message::{Header, MessageKind, WireError};
+use ostler_rpc::programs::TypedParam;
 use ostler_rpc::programs::admin;
 use ostler_rpc::programs::remote as wire;
 use ostler_rpc::programs::remote::procedures as call;
 use ostler_rpc::table::Procedure;
-use ostler_rpc::xdr::{Xdr, decode};
+use ostler_rpc::xdr::{List, Xdr, decode};
 
 /// A daemon below a root of its own; both go when this is dropped.
 struct Instance {
@@ -269,4 +270,32 @@ fn clients_beyond_the_limit_wait() {
     drop(one);
     three.open(0);
     two.call::<call::ConnectGetType>(&()).unwrap();
+}
+
+#[test]
+fn memory_of_the_host_is_changed_within_bounds() {
+    let instance = Instance::start("memory", "listen_tls = 0\n", &[]);
+    let mut client = instance.connect("libvirt-sock");
+    client.open(0);
+    let page = u32::try_from(ostler_host::node::page_size() / 1024).unwrap();
+    let mut args = wire::NodeAllocPagesArgs {
+        page_sizes: List(vec![page]),
+        page_counts: List(vec![1]),
+        start_cell: -1,
+        cell_count: 1,
+        flags: 1,
+    };
+    let text = "Operation not supported: system pages pool can't be modified";
+    assert_eq!(client.refused::<call::NodeAllocPages>(&args), (84, 0, text.to_owned()));
+    args.page_sizes = List(vec![3]);
+    let text = "operation failed: page size 3 is not available";
+    assert_eq!(client.refused::<call::NodeAllocPages>(&args), (9, 0, text.to_owned()));
+    args.page_counts = List(Vec::new());
+    assert_eq!(client.refused::<call::NodeAllocPages>(&args).0, 39);
+    let params = List(vec![TypedParam::new("shm_full_scans", 1_u32)]);
+    let args = wire::NodeSetMemoryParametersArgs { params, flags: 0 };
+    let (code, _, text) = client.refused::<call::NodeSetMemoryParameters>(&args);
+    assert_eq!((code, &text[..]), (74, "argument unsupported: parameter 'shm_full_scans' not supported"));
+    let args = wire::NodeSuspendForDurationArgs { target: 9, duration: 60, flags: 0 };
+    assert_eq!(client.refused::<call::NodeSuspendForDuration>(&args).0, 8);
 }
