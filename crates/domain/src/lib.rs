@@ -13,6 +13,7 @@
 pub mod devices;
 pub mod firmware;
 pub mod machine;
+pub mod migration;
 mod model;
 pub mod moments;
 mod outline;
@@ -20,6 +21,7 @@ mod passes;
 pub mod plans;
 pub mod sections;
 mod setting;
+pub mod vhost_user;
 
 pub use model::{Domain, Draft, Head, ReadMode, WriteMode};
 pub use outline::Outline;

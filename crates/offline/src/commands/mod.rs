@@ -5,6 +5,7 @@ mod cpu;
 mod domain;
 mod firmware;
 mod interface;
+mod migration;
 mod monitor;
 mod network;
 mod nodedev;
@@ -12,6 +13,7 @@ mod nwfilter;
 mod secret;
 mod snapshot;
 mod storage;
+mod vhost_user;
 
 use ostler_base::Result;
 
@@ -43,6 +45,10 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("firmware-format", firmware::format),
     ("firmware-list", firmware::list),
     ("firmware-supported", firmware::supported),
+    ("cookie", migration::cookie),
+    ("migparams", migration::parameters),
+    ("vhostuser-format", vhost_user::format),
+    ("vhostuser-list", vhost_user::list),
     ("guest-caps", capabilities::guest_caps),
     ("host-caps", capabilities::host_caps),
     ("network-conf", network::conf),
