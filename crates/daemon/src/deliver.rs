@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use ostler_engine::events::{Event, What};
+use ostler_engine::events::{Event, Screen, ScreenAddress, What};
 use ostler_rpc::programs::remote as wire;
 use ostler_rpc::programs::remote::procedures as call;
+use ostler_rpc::xdr::List;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tracing::warn;
@@ -26,49 +27,82 @@ pub async fn deliver(daemon: Arc<Daemon>, mut events: Receiver<Event>) {
     }
 }
 
-/// The number by which clients ask for such an event.
-fn number(what: &What) -> i32 {
+/// The numbers by which clients ask for such an event.
+fn numbers(what: &What) -> &'static [i32] {
     match what {
-        What::Lifecycle(_) => 0,
-        What::Reboot => 1,
-        What::RtcChange(_) => 2,
-        What::Watchdog(_) => 3,
-        What::BalloonChange(_) => 13,
+        What::Lifecycle(_) => &[0],
+        What::Reboot => &[1],
+        What::RtcChange(_) => &[2],
+        What::Watchdog(_) => &[3],
+        What::IoError(_) => &[4, IO_ERROR_REASON],
+        What::Screen(_) => &[5],
+        What::TrayChange(..) => &[10],
+        What::PmWakeup => &[11],
+        What::PmSuspend => &[12],
+        What::BalloonChange(_) => &[13],
+        What::PmSuspendDisk => &[14],
+        What::DeviceRemoved(_) => &[15],
+        What::Agent(..) => &[18],
+        What::DeviceRemovalFailed(_) => &[22],
+        What::MemoryDeviceSize(..) => &[26],
     }
 }
 
+/// An error of a disk with the reason for it.
+const IO_ERROR_REASON: i32 = 6;
+
 fn tell_all(daemon: &Daemon, event: &Event) {
     let object = Target::Uuid(event.uuid);
-    let number = number(&event.what);
     for session in daemon.listening() {
-        let wanted: Vec<(Form, i32)> = session.with_callbacks(|callbacks| {
-            callbacks.matching(Class::Domain, number, &object).map(|one| (one.form, one.id)).collect()
-        });
-        for (form, id) in wanted {
-            if let Err(error) = tell(&session, event, form, id) {
-                warn!(%error, "cannot tell a client of an event");
+        for number in numbers(&event.what) {
+            let wanted: Vec<(Form, i32)> = session.with_callbacks(|callbacks| {
+                let matching = callbacks.matching(Class::Domain, *number, &object);
+                matching.map(|one| (one.form, one.id)).collect()
+            });
+            for (form, id) in wanted {
+                if let Err(error) =
+                    tell(To { session: &session, number: *number, form, callback_id: id }, event)
+                {
+                    warn!(%error, "cannot tell a client of an event");
+                }
             }
         }
     }
 }
 
-fn tell(session: &Session, event: &Event, form: Form, callback_id: i32) -> ostler_base::Result<()> {
-    let dom = wire::DomainRef { name: event.name.clone(), uuid: event.uuid, id: event.id.unwrap_or(-1) };
-    let connection = session.connection();
-    /// Sends the message in the form that the client asked for.
-    macro_rules! send {
-        ($legacy:ident, $callback:ident, $message:ident { $($field:ident),+ }, $with_id:ident) => {{
-            let msg = wire::$message { $($field),+ };
-            match form {
-                Form::Legacy => connection.send_event::<call::$legacy>(&msg),
-                Form::Callback => connection.send_event::<call::$callback>(&wire::$with_id { callback_id, msg }),
+/// Sends the message of an event in the form that the client asked for.
+macro_rules! send {
+    ($to:expr, $legacy:ident, $callback:ident, $message:ident { $($field:tt)+ }, $with_id:ident $({ $extra:ident })?) => {{
+        let To { session, form, callback_id, .. } = $to;
+        let msg = wire::$message { $($field)+ };
+        match form {
+            Form::Legacy => session.connection().send_event::<call::$legacy>(&msg),
+            Form::Callback => {
+                let msg = wire::$with_id { callback_id, $($extra,)? msg };
+                session.connection().send_event::<call::$callback>(&msg)
             }
-        }};
-    }
-    match event.what {
+        }
+    }};
+}
+
+/// Who is told, of which event, and how.
+#[derive(Clone, Copy)]
+struct To<'a> {
+    session: &'a Session,
+    number: i32,
+    form: Form,
+    callback_id: i32,
+}
+
+fn tell(to: To<'_>, event: &Event) -> ostler_base::Result<()> {
+    let dom = wire::DomainRef { name: event.name.clone(), uuid: event.uuid, id: event.id.unwrap_or(-1) };
+    // Of what changed the power: the public headers know no reasons.
+    let reason = 0;
+    match &event.what {
         What::Lifecycle(turn) => {
             let (event, detail) = turn.numbers();
             send!(
+                to,
                 DomainEventLifecycle,
                 DomainEventCallbackLifecycle,
                 DomainEventLifecycleMsg { dom, event, detail },
@@ -76,28 +110,151 @@ fn tell(session: &Session, event: &Event, form: Form, callback_id: i32) -> ostle
             )
         }
         What::Reboot => send!(
+            to,
             DomainEventReboot,
             DomainEventCallbackReboot,
             DomainEventRebootMsg { dom },
             DomainEventCallbackRebootMsg
         ),
         What::RtcChange(offset) => send!(
+            to,
             DomainEventRtcChange,
             DomainEventCallbackRtcChange,
-            DomainEventRtcChangeMsg { dom, offset },
+            DomainEventRtcChangeMsg { dom, offset: *offset },
             DomainEventCallbackRtcChangeMsg
         ),
         What::Watchdog(action) => send!(
+            to,
             DomainEventWatchdog,
             DomainEventCallbackWatchdog,
-            DomainEventWatchdogMsg { dom, action },
+            DomainEventWatchdogMsg { dom, action: *action },
             DomainEventCallbackWatchdogMsg
         ),
         What::BalloonChange(actual) => send!(
+            to,
             DomainEventBalloonChange,
             DomainEventCallbackBalloonChange,
-            DomainEventBalloonChangeMsg { dom, actual },
+            DomainEventBalloonChangeMsg { dom, actual: *actual },
             DomainEventCallbackBalloonChangeMsg
         ),
+        What::PmWakeup => send!(
+            to,
+            DomainEventPmwakeup,
+            DomainEventCallbackPmwakeup,
+            DomainEventPmwakeupMsg { dom },
+            DomainEventCallbackPmwakeupMsg { reason }
+        ),
+        What::PmSuspend => send!(
+            to,
+            DomainEventPmsuspend,
+            DomainEventCallbackPmsuspend,
+            DomainEventPmsuspendMsg { dom },
+            DomainEventCallbackPmsuspendMsg { reason }
+        ),
+        What::PmSuspendDisk => send!(
+            to,
+            DomainEventPmsuspendDisk,
+            DomainEventCallbackPmsuspendDisk,
+            DomainEventPmsuspendDiskMsg { dom },
+            DomainEventCallbackPmsuspendDiskMsg { reason }
+        ),
+        _ => tell_of_device(to, event, dom),
     }
+}
+
+/// Events of devices.
+fn tell_of_device(to: To<'_>, event: &Event, dom: wire::DomainRef) -> ostler_base::Result<()> {
+    match &event.what {
+        What::IoError(error) if to.number == IO_ERROR_REASON => send!(
+            to,
+            DomainEventIoErrorReason,
+            DomainEventCallbackIoErrorReason,
+            DomainEventIoErrorReasonMsg {
+                dom,
+                src_path: error.path.clone(),
+                dev_alias: error.alias.clone(),
+                action: error.action,
+                reason: error.reason.clone(),
+            },
+            DomainEventCallbackIoErrorReasonMsg
+        ),
+        What::IoError(error) => send!(
+            to,
+            DomainEventIoError,
+            DomainEventCallbackIoError,
+            DomainEventIoErrorMsg {
+                dom,
+                src_path: error.path.clone(),
+                dev_alias: error.alias.clone(),
+                action: error.action,
+            },
+            DomainEventCallbackIoErrorMsg
+        ),
+        What::Screen(screen) => send!(
+            to,
+            DomainEventGraphics,
+            DomainEventCallbackGraphics,
+            DomainEventGraphicsMsg {
+                dom,
+                phase: screen.phase,
+                local: address(&screen.local),
+                remote: address(&screen.remote),
+                auth_scheme: screen.auth.clone(),
+                subject: subject(screen),
+            },
+            DomainEventCallbackGraphicsMsg
+        ),
+        What::TrayChange(alias, reason) => send!(
+            to,
+            DomainEventTrayChange,
+            DomainEventCallbackTrayChange,
+            DomainEventTrayChangeMsg { dom, dev_alias: alias.clone(), reason: *reason },
+            DomainEventCallbackTrayChangeMsg
+        ),
+        What::DeviceRemoved(alias) => send!(
+            to,
+            DomainEventDeviceRemoved,
+            DomainEventCallbackDeviceRemoved,
+            DomainEventDeviceRemovedMsg { dom, dev_alias: alias.clone() },
+            DomainEventCallbackDeviceRemovedMsg
+        ),
+        _ => tell_new(to, event, dom),
+    }
+}
+
+/// Events that have one form only.
+fn tell_new(to: To<'_>, event: &Event, dom: wire::DomainRef) -> ostler_base::Result<()> {
+    let To { session, callback_id, .. } = to;
+    let connection = session.connection();
+    match &event.what {
+        What::Agent(state, reason) => {
+            let (state, reason) = (*state, *reason);
+            let msg = wire::DomainEventCallbackAgentLifecycleMsg { callback_id, dom, state, reason };
+            connection.send_event::<call::DomainEventCallbackAgentLifecycle>(&msg)
+        }
+        What::DeviceRemovalFailed(alias) => {
+            let dev_alias = alias.clone();
+            let msg = wire::DomainEventCallbackDeviceRemovalFailedMsg { callback_id, dom, dev_alias };
+            connection.send_event::<call::DomainEventCallbackDeviceRemovalFailed>(&msg)
+        }
+        What::MemoryDeviceSize(alias, size) => {
+            let (alias, size) = (alias.clone(), *size);
+            let msg = wire::DomainEventMemoryDeviceSizeChangeMsg { callback_id, dom, alias, size };
+            connection.send_event::<call::DomainEventMemoryDeviceSizeChange>(&msg)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn address(of: &ScreenAddress) -> wire::DomainEventGraphicsAddress {
+    let (node, service) = (of.node.clone(), of.service.clone());
+    wire::DomainEventGraphicsAddress { family: of.family, node, service }
+}
+
+fn subject<const MOST: usize>(screen: &Screen) -> List<wire::DomainEventGraphicsIdentity, MOST> {
+    let identity = |(kind, name): &(String, String)| wire::DomainEventGraphicsIdentity {
+        kind: kind.clone(),
+        name: name.clone(),
+    };
+    screen.subject.iter().map(identity).collect::<Vec<_>>().into()
 }

@@ -19,6 +19,7 @@ pub mod moments;
 mod outline;
 mod passes;
 pub mod plans;
+pub mod run;
 pub mod sections;
 mod setting;
 pub mod vhost_user;

@@ -156,6 +156,12 @@ impl Draft {
         Ok(Domain(self))
     }
 
+    /// Completes the definition of a run, which was complete when the run started.
+    pub(crate) fn resume(mut self, setting: &Setting<'_>) -> Result<Domain> {
+        passes::resume(&mut self, setting)?;
+        Ok(Domain(self))
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.head.identity.name
@@ -176,8 +182,23 @@ impl Draft {
         self.to_element_named("domain", mode)
     }
 
+    /// The element of a status document: with secrets, and with what only the status of a run says.
+    pub(crate) fn to_run_element(&self) -> El {
+        let mode = WriteMode { secure: true, ..WriteMode::default() };
+        self.to_element_with("domain", &mode, Devices::format_run)
+    }
+
     /// The same under another name, for a document that has two of them.
     pub(crate) fn to_element_named(&self, name: &'static str, mode: &WriteMode) -> El {
+        self.to_element_with(name, mode, Devices::format)
+    }
+
+    fn to_element_with(
+        &self,
+        name: &'static str,
+        mode: &WriteMode,
+        write_devices: fn(&Devices, &mut El, &WriteMode),
+    ) -> El {
         let head = &self.head;
         let mut root = El::new(name);
         head.identity.format(&mut root, mode);
@@ -193,7 +214,7 @@ impl Draft {
         head.lifecycle.format(&mut root);
         let mut devices = El::new("devices");
         devices.push_text("emulator", head.emulator.as_ref());
-        self.devices.format(&mut devices, mode);
+        write_devices(&self.devices, &mut devices, mode);
         root.push(devices);
         seclabel::format(&head.seclabels, &mut root, mode);
         head.passthrough.format(&mut root);
@@ -209,6 +230,11 @@ impl Domain {
         Domain(draft)
     }
 
+    /// The definition of a run, which was complete when the run started.
+    pub(crate) fn of_run(draft: Draft) -> Domain {
+        Domain(draft)
+    }
+
     /// The same definition as a run has it: with a USB port and an alias for every device.
     pub(crate) fn for_run(&self, setting: &Setting<'_>) -> Result<Domain> {
         let mut draft = self.0.clone();
@@ -218,6 +244,7 @@ impl Domain {
         memory::align(&mut draft);
         let Draft { head, devices, .. } = &mut draft;
         devices.assign_aliases(head);
+        crate::devices::disk::name_nodes(&mut devices.disks);
         Ok(Domain(draft))
     }
 

@@ -173,6 +173,18 @@ impl DriverConfig {
         format!("{}/channel/{run}/{channel}", self.state_dir)
     }
 
+    /// The directory of the sockets of a run's channels.
+    pub fn channel_dir(&self, id: Option<i32>, name: &str) -> String {
+        let run = self.run_name(id, name);
+        format!("{}/channel/{}", self.state_dir, run.strip_prefix("domain-").unwrap_or(&run))
+    }
+
+    /// The directory of the files that back a run's memory.
+    pub fn memory_dir(&self, id: Option<i32>, name: &str) -> String {
+        let run = self.run_name(id, name);
+        format!("{}/ram/{}", self.lib_dir, run.strip_prefix("domain-").unwrap_or(&run))
+    }
+
     /// Whether a path of a channel is one that [`Self::channel_path`] makes, of whatever guest.
     pub fn is_own_channel(&self, path: &str, channel: Option<&str>) -> bool {
         let of_state = path.strip_prefix(&self.state_dir).and_then(|rest| rest.strip_prefix("/channel/"));

@@ -4,13 +4,14 @@
 
 use std::fmt::Debug;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use ostler_base::{Error, MacAddr, Result, Uuid};
 use ostler_caps::cpu::HostModel;
 use ostler_caps::emulator::{Accelerator, Emulator, ProbeHost};
-use ostler_domain::{Domain, DriverConfig, Entropy, HostFacts, Outline, Setting, WriteMode};
+use ostler_domain::run::RunRecord;
+use ostler_domain::{Domain, DriverConfig, Entropy, HostFacts, Outline, Setting};
 use tokio::sync::broadcast;
 
 use crate::domain::events::{Effect, Run};
@@ -19,7 +20,7 @@ use crate::domain::view::Definition;
 use crate::domain::{Guest, View};
 use crate::emulators::Emulators;
 use crate::events::{Event, What};
-use crate::files::{self, Durability, Kept};
+use crate::files::{self, Durability};
 use crate::{Paths, Registry};
 
 /// How many events a slow listener may be behind before it misses some.
@@ -69,6 +70,7 @@ struct Inner {
     definitions: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Event>,
     next_id: AtomicI32,
+    flags: Mutex<Vec<Weak<[String]>>>,
 }
 
 /// Identifiers from the kernel's random bytes.
@@ -124,6 +126,7 @@ impl Engine {
             definitions: tokio::sync::Mutex::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
             next_id: AtomicI32::new(1),
+            flags: Mutex::default(),
         }));
         let loader = engine.clone();
         blocking(move || loader.load()).await?;
@@ -187,7 +190,10 @@ impl Engine {
     }
 
     /// Tells everybody who listens.
-    pub(crate) fn tell(&self, view: &View, what: What) {
+    pub(crate) fn tell(&self, view: &View, mut what: What) {
+        if let What::IoError(error) = &mut what {
+            view.name_disk(error);
+        }
         let event = Event { name: view.name.to_string(), uuid: view.uuid, id: view.id, what };
         // Nobody listens: nobody is told.
         drop(self.0.events.send(event));
@@ -227,21 +233,31 @@ impl Engine {
                 Lifecycle::Starting(process) => process.clone(),
                 Lifecycle::Live(link) | Lifecycle::Stopping(link) => Some(Arc::clone(&link.process)),
             };
-            let live = state.view.live.clone();
-            process.zip(live).map(|(process, live)| (process, live, state.run.status, state.run.rebooting))
+            let record = RunRecord {
+                status: state.run.status,
+                rebooting: state.run.rebooting,
+                ..state.record.clone()?
+            };
+            Some((process?, record, state.view.live.clone()?))
         });
-        let Some((process, live, status, rebooting)) = kept else { return Ok(()) };
+        let Some((process, mut record, live)) = kept else { return Ok(()) };
+        record.pid = process.pid();
+        record.start_time = Some(process.start_time());
         let domain = live.domain();
-        let kept = Kept {
-            status,
-            pid: process.pid(),
-            start_time: Some(process.start_time()),
-            monitor: self.config().monitor_path(domain.id(), domain.name()),
-            rebooting,
-        };
-        let definition = live.xml(WriteMode { secure: true, ..WriteMode::default() });
-        let text = files::with_header(domain.name(), domain.uuid(), &kept.to_xml(&definition));
+        let text = files::with_header(domain.name(), domain.uuid(), &record.to_xml(domain));
         files::replace(&self.paths().status(domain.name()), &text, Durability::Volatile)
+    }
+
+    /// One list for all who have the same.
+    pub(crate) fn share(&self, list: Vec<String>) -> Arc<[String]> {
+        let mut lists = self.0.flags.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.retain(|known| known.strong_count() > 0);
+        let known = lists.iter().filter_map(Weak::upgrade).find(|known| **known == *list);
+        known.unwrap_or_else(|| {
+            let list = Arc::from(list);
+            lists.push(Arc::downgrade(&list));
+            list
+        })
     }
 
     fn load(&self) -> Result<()> {

@@ -76,6 +76,45 @@ impl Lifecycle {
     }
 }
 
+/// One end of a connection to a screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScreenAddress {
+    /// 0: IPv4, 1: IPv6, 2: UNIX socket.
+    pub family: i32,
+    /// The address.
+    pub node: String,
+    /// The port.
+    pub service: String,
+}
+
+/// A client of a screen came, was let in, or went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Screen {
+    /// 0: it came, 1: it was let in, 2: it went.
+    pub phase: i32,
+    /// The emulator's end.
+    pub local: ScreenAddress,
+    /// The client's end.
+    pub remote: ScreenAddress,
+    /// How it proved who it is.
+    pub auth: String,
+    /// Who it is: kind and name.
+    pub subject: Vec<(String, String)>,
+}
+
+/// Reading or writing a disk failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IoError {
+    /// The image.
+    pub path: String,
+    /// The disk.
+    pub alias: String,
+    /// 0: nothing, 1: the guest stands still, 2: the guest is told.
+    pub action: i32,
+    /// `enospc`, or empty.
+    pub reason: String,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
@@ -89,6 +128,26 @@ pub enum What {
     Watchdog(i32),
     /// Its balloon moved: KiB that it has now.
     BalloonChange(u64),
+    /// Reading or writing a disk failed.
+    IoError(IoError),
+    /// Something with a client of its screen.
+    Screen(Box<Screen>),
+    /// A tray moved: the drive, and 0 where it is open now, 1 where it is closed.
+    TrayChange(String, i32),
+    /// It woke up.
+    PmWakeup,
+    /// It sleeps to memory.
+    PmSuspend,
+    /// It sleeps to disk.
+    PmSuspendDisk,
+    /// A device is gone.
+    DeviceRemoved(String),
+    /// The guest does not let a device go.
+    DeviceRemovalFailed(String),
+    /// Its agent: 1 connected, 2 disconnected; and why: 1 the guest started, 2 the channel changed.
+    Agent(i32, i32),
+    /// A memory device has so many KiB now.
+    MemoryDeviceSize(String, u64),
 }
 
 /// Something that happened to a guest.

@@ -3,6 +3,7 @@
 //! Owns: which guests there are, what each is doing, and every step between. Never: knows a client,
 //! a wire or a procedure.
 
+pub mod agent;
 pub mod domain;
 pub mod emulators;
 mod engine;

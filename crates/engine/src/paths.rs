@@ -88,11 +88,12 @@ impl Paths {
     }
 
     /// Every directory that has to exist before guests can, with its permission bits.
-    pub fn directories(&self) -> [(PathBuf, u32); 6] {
+    pub fn directories(&self) -> [(PathBuf, u32); 7] {
         [
             (self.definitions(), 0o700),
             (self.autostarts(), 0o700),
             (self.runs(), 0o755),
+            (self.runs().join("channel"), 0o755),
             (self.state(), 0o751),
             (self.logs(), 0o755),
             (self.probes(), 0o750),

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ostler_base::{Json, Result};
-use ostler_domain::{Draft, ReadMode};
+use ostler_base::{Json, Result, Uuid};
+use ostler_domain::run::RunRecord;
 use ostler_host::Process;
 use ostler_qmp::MonitorError;
 use rustix::process::Signal;
@@ -17,10 +17,11 @@ use tokio::task::JoinSet;
 use crate::domain::actor;
 use crate::domain::events::Run;
 use crate::domain::guest::{Lifecycle, Link};
+use crate::domain::learn::{Learnt, Reach, learn};
 use crate::domain::status::{Paused, Running, Shutdown, Shutoff, Status};
 use crate::domain::{Guest, Shown};
 use crate::engine::{Engine, blocking};
-use crate::files::{self, Kept};
+use crate::files;
 use crate::ops::start::connect;
 use crate::ops::stop;
 
@@ -67,9 +68,8 @@ impl Engine {
     async fn recover_one(&self, stem: &str) -> Result<()> {
         let path = self.paths().status(stem);
         let Some(text) = blocking(move || files::read(&path)).await? else { return Ok(()) };
-        let (kept, definition) = Kept::read(&text)?;
-        let mode = ReadMode { live: true, ..ReadMode::default() };
-        let domain = Draft::parse(&definition, &mode)?.complete(&self.setting(None))?;
+        let (mut kept, domain) = RunRecord::parse(&text, &self.setting(None))?;
+        kept.flags = self.share(kept.flags.to_vec());
         let id = domain.id().unwrap_or_else(|| self.next_id());
         self.uses_id(id);
         let guest = match self.registry().match_identity(domain.name(), domain.uuid())? {
@@ -80,29 +80,31 @@ impl Engine {
         let shown = Shown::new(domain);
         guest.update(|state| {
             state.run = run;
+            state.record = Some(kept.clone());
             state.view.live = Some(shown);
             state.view.id = Some(id);
             state.view.pid = Some(kept.pid);
         });
         self.registry().add(&guest);
         match Process::adopt(kept.pid, kept.start_time)? {
-            Some(process) => self.adopt(&guest, Arc::new(process), &kept).await,
+            Some(process) => self.adopt(&guest, Arc::new(process), kept).await,
             None => stop::clean_up(self, &guest, Shutoff::Crashed).await,
         }
         Ok(())
     }
 
-    async fn adopt(&self, guest: &Arc<Guest>, process: Arc<Process>, kept: &Kept) {
+    async fn adopt(&self, guest: &Arc<Guest>, process: Arc<Process>, kept: RunRecord) {
+        let view = guest.view();
+        let Some(live) = &view.live else { return };
         let seen = tokio::time::timeout(PATIENCE, async {
             let (monitor, events) = connect(kept.monitor.as_ref()).await?;
-            let answer = monitor.command("query-status", None).await?;
-            Ok::<_, MonitorError>((monitor, events, status_seen(kept.status, &answer)))
+            let learnt = learn(&monitor, live.domain(), Reach::Returning).await?;
+            Ok::<_, MonitorError>((monitor, events, learnt))
         });
-        let (monitor, events, status) = match seen.await {
-            // Nobody knows how far its start came; it never ran.
-            Ok(Ok((_, _, Status::Paused(Paused::StartingUp)))) => {
-                end_unlinked(&process).await;
-                return stop::clean_up(self, guest, Shutoff::Failed).await;
+        let (monitor, events, learnt) = match seen.await {
+            Ok(Ok((.., learnt))) if is_another(&learnt, guest) => {
+                // The number was given to another one, which is nobody's business here.
+                return stop::clean_up(self, guest, Shutoff::Crashed).await;
             }
             Ok(Ok(seen)) => seen,
             Ok(Err(_)) | Err(_) => {
@@ -112,11 +114,18 @@ impl Engine {
                 return stop::clean_up(self, guest, Shutoff::Crashed).await;
             }
         };
+        let status = learnt.status.as_ref().map_or(kept.status, |answer| status_seen(kept.status, answer));
+        if status == Status::Paused(Paused::StartingUp) {
+            // Nobody knows how far its start came; it never ran.
+            end_unlinked(&process).await;
+            return stop::clean_up(self, guest, Shutoff::Failed).await;
+        }
         let (done, gone) = watch::channel(false);
         let link = Link { monitor, process, gone };
         guest.update(|state| {
             state.lifecycle = Lifecycle::Live(link.clone());
             state.run.status = status;
+            state.learn(&learnt);
             if matches!(status, Status::Shutdown(_)) {
                 state.run.ending = Some(Shutoff::Shutdown);
             }
@@ -127,6 +136,12 @@ impl Engine {
             actor::signal(&link.process, Signal::TERM);
         }
     }
+}
+
+/// Whether an emulator says that it runs another guest.
+fn is_another(learnt: &Learnt, guest: &Guest) -> bool {
+    let uuid = learnt.uuid.as_deref().and_then(Uuid::parse);
+    uuid.is_some_and(|uuid| uuid != guest.uuid)
 }
 
 /// Ends a process that has no link.

@@ -137,6 +137,22 @@ pub enum EventKind {
         /// It is open now.
         open: bool,
     },
+    /// `VNC_*` and `SPICE_*`: a client of a screen came, was let in, or went.
+    Screen {
+        /// Which of these.
+        phase: ScreenPhase,
+        /// The emulator's end.
+        local: Box<ScreenEnd>,
+        /// The client's end.
+        remote: Box<ScreenEnd>,
+    },
+    /// `MEMORY_DEVICE_SIZE_CHANGE`.
+    MemorySizeChange {
+        /// The device.
+        id: String,
+        /// Bytes it has now.
+        size: u64,
+    },
     /// Any other, or one that lacks what its type needs.
     Other {
         /// QEMU's name of it.
@@ -144,6 +160,48 @@ pub enum EventKind {
         /// Its data; null where it has none.
         data: Json,
     },
+}
+
+/// How far a client of a screen is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScreenPhase {
+    /// It is connected.
+    Connect,
+    /// It was let in.
+    Initialize,
+    /// It went.
+    Disconnect,
+}
+
+/// One end of a connection to a screen; texts are empty where nothing is said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScreenEnd {
+    /// `ipv4`, `ipv6`, `unix`, …
+    pub family: String,
+    /// The address.
+    pub host: String,
+    /// The port.
+    pub service: String,
+    /// How the client proves who it is.
+    pub auth: String,
+    /// The name in the client's certificate.
+    pub x509_name: Option<String>,
+    /// The name it logged in under.
+    pub sasl_name: Option<String>,
+}
+
+impl ScreenEnd {
+    fn decode(end: &Json) -> Option<Box<Self>> {
+        let word = |member: &str| end.get(member).and_then(Json::as_str).map(str::to_owned);
+        Some(Box::new(ScreenEnd {
+            family: word("family")?,
+            host: word("host")?,
+            service: word("service").or_else(|| word("port"))?,
+            auth: word("auth").unwrap_or_default(),
+            x509_name: word("x509_dname"),
+            sasl_name: word("sasl_username"),
+        }))
+    }
 }
 
 impl Event {
@@ -205,9 +263,18 @@ fn typed(name: &str, data: &Json) -> Option<EventKind> {
         "JOB_STATUS_CHANGE" => EventKind::JobStatusChange { id: word("id")?, status: word("status")? },
         "MIGRATION" => EventKind::Migration { status: word("status")? },
         "MIGRATION_PASS" => EventKind::MigrationPass { pass: number("pass")? },
+        "VNC_CONNECTED" | "SPICE_CONNECTED" => screen(ScreenPhase::Connect, data)?,
+        "VNC_INITIALIZED" | "SPICE_INITIALIZED" => screen(ScreenPhase::Initialize, data)?,
+        "VNC_DISCONNECTED" | "SPICE_DISCONNECTED" => screen(ScreenPhase::Disconnect, data)?,
+        "MEMORY_DEVICE_SIZE_CHANGE" => EventKind::MemorySizeChange { id: word("id")?, size: number("size")? },
         "VSERPORT_CHANGE" => EventKind::PortChange { id: word("id")?, open: flag("open")? },
         _ => return None,
     })
+}
+
+fn screen(phase: ScreenPhase, data: &Json) -> Option<EventKind> {
+    let end = |member: &str| data.get(member).and_then(ScreenEnd::decode);
+    Some(EventKind::Screen { phase, local: end("server")?, remote: end("client")? })
 }
 
 #[cfg(test)]

@@ -26,12 +26,14 @@
 //! that is not wanted can be dropped. One that is kept must be drained: after [`EVENTS_QUEUED`] events
 //! nothing more is read, answers included.
 
+mod agent;
 mod error;
 mod event;
 mod monitor;
 mod wire;
 
+pub use agent::{Agent, AgentError};
 pub use error::MonitorError;
-pub use event::{Event, EventKind, Time};
+pub use event::{Event, EventKind, ScreenEnd, ScreenPhase, Time};
 pub use monitor::{Arguments, EVENTS_QUEUED, Monitor};
 pub use wire::{Greeting, LINE_LIMIT, Version};

@@ -57,6 +57,14 @@ impl El {
         self
     }
 
+    /// The first child element of a name, to be added to.
+    pub fn child_mut(&mut self, name: &str) -> Option<&mut El> {
+        self.content.iter_mut().find_map(|part| match part {
+            Content::El(el) if el.name == name => Some(el),
+            _ => None,
+        })
+    }
+
     /// Adds an attribute.
     pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Display) {
         self.attrs.push((name.into(), value.to_string()));

@@ -37,6 +37,22 @@ impl CharDevice {
         Ok(CharDevice { source: Source::parse(el)?, log: Log::parse(el)? })
     }
 
+    /// The socket that it listens at or connects to, of those that have one.
+    pub fn socket(&self) -> Option<&str> {
+        match &self.source {
+            Source::Unix { path, .. } => path.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The pseudo terminal that a run gave it.
+    pub fn terminal(&self) -> Option<&str> {
+        match &self.source {
+            Source::Pty { path } => path.as_deref(),
+            _ => None,
+        }
+    }
+
     /// An element of this name with type, source and log.
     pub(crate) fn format(&self, name: &'static str, mode: &WriteMode) -> El {
         let mut el = El::new(name).attr("type", self.source.kind());

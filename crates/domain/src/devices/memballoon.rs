@@ -80,8 +80,11 @@ impl Device for Memballoon {
             .attr_opt("autodeflate", self.autodeflate)
             .attr_opt("freePageReporting", self.free_page_reporting);
         el.extend(self.stats_period.map(|period| El::new("stats").attr("period", period)));
-        self.virtio.push(&mut el);
         el
+    }
+
+    fn format_last(&self, el: &mut El) {
+        self.virtio.push(el);
     }
 
     fn slot(&self, _draft: &Draft) -> Slot {

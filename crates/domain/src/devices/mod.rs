@@ -56,6 +56,12 @@ pub trait Device: Debug {
     /// The element, without what [`Info`] adds.
     fn format(&self, mode: &WriteMode) -> El;
 
+    /// Adds what comes after what [`Info`] adds.
+    fn format_last(&self, _el: &mut El) {}
+
+    /// Adds to the finished element what only the status of a run says.
+    fn format_run(&self, _el: &mut El) {}
+
     /// Fills in what the definition left open.
     fn complete(&mut self, _head: &Head, _setting: &Setting<'_>) -> Result<()> {
         Ok(())
@@ -131,6 +137,11 @@ pub trait Kind: Device + Sized {
 
     /// Reads its element; [`Info`] is read apart.
     fn parse(el: &Element<'_>) -> Result<Self>;
+
+    /// Reads what only the status of a run says.
+    fn parse_run(&mut self, _el: &Element<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// Those that are there without being asked for, beside what the definition names.
     fn implied(_devices: &Devices, _head: &Head, _setting: &Setting<'_>) -> Vec<Self> {
@@ -310,6 +321,9 @@ fn parse_kind<K: Kind>(devices: &Element<'_>, mode: &ReadMode) -> Result<Vec<K>>
         .map(|el| {
             let mut device = K::parse(&el)?;
             *device.info_mut() = Info::parse(&el, mode)?;
+            if mode.live {
+                device.parse_run(&el)?;
+            }
             Ok(device)
         })
         .collect()
@@ -320,6 +334,18 @@ impl Devices {
         out.extend(self.iter().map(|device| {
             let mut el = device.format(mode);
             device.info().format(&mut el, mode);
+            device.format_last(&mut el);
+            el
+        }));
+    }
+
+    /// The same with what only the status of a run says.
+    pub(crate) fn format_run(&self, out: &mut El, mode: &WriteMode) {
+        out.extend(self.iter().map(|device| {
+            let mut el = device.format(mode);
+            device.info().format(&mut el, mode);
+            device.format_last(&mut el);
+            device.format_run(&mut el);
             el
         }));
     }

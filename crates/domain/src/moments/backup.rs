@@ -10,7 +10,7 @@ use ostler_xml::{El, Element};
 
 use super::{Kind, disk_els, document, image, misfit};
 use crate::Draft;
-use crate::devices::disk::{Image, ImageFormat, ImageType, Place};
+use crate::devices::disk::{Image, ImageFormat, ImageRun, ImageType, Place};
 
 const KIND: Kind = Kind { word: "backup", origin: Origin::Domain };
 
@@ -272,6 +272,9 @@ impl DiskBackup {
             store.place = Place::Block(None);
         }
         store.index = if stored { el.number("index")? } else { None };
+        if let Some(source) = el.child(place(mode)).filter(|_| stored) {
+            store.run = Some(Box::new(ImageRun::parse(&source)?));
+        }
         let backup = DiskBackup {
             mode: el.word("backupmode")?,
             incremental: text("incremental"),
@@ -337,6 +340,10 @@ impl DiskBackup {
         el.push_filled(image::driver(&self.store));
         let mut store = self.store.clone();
         store.index = None;
-        el.push_filled(store.source_el(place(mode)));
+        let mut source = store.source_el(place(mode));
+        if let Some(run) = store.run.as_ref().filter(|_| stored) {
+            run.write(&mut source);
+        }
+        el.push_filled(source);
     }
 }

@@ -55,6 +55,27 @@ pub(crate) fn run(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     PASSES.iter().try_for_each(|pass| pass(draft, setting))
 }
 
+/// What a definition of a run lacks: next to nothing, for a run is as it is. Nothing is refused.
+pub(crate) fn resume(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
+    let Draft { head, devices, .. } = &mut *draft;
+    let audios = <crate::devices::audio::Audio as crate::devices::Kind>::implied(devices, head, setting);
+    devices.audios.extend(audios);
+    if let (Some(console), Some(serial)) = (devices.consoles.first_mut(), devices.serials.first())
+        && console.is_serial()
+        && crate::devices::Device::info(console).alias.is_none()
+    {
+        let alias = crate::devices::Device::info(serial).alias.clone();
+        crate::devices::Device::info_mut(console).alias = alias;
+    }
+    // The models of controllers and the sockets of channels were settled when it started.
+    let controllers = std::mem::take(&mut devices.controllers);
+    let channels = std::mem::take(&mut devices.channels);
+    devices_complete(draft, setting)?;
+    draft.devices.controllers = controllers;
+    draft.devices.channels = channels;
+    boot::order(draft, setting)
+}
+
 /// USB ports are the guest's to see: they are found for new definitions, and again for every run.
 fn new_usb_ports(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     if draft.abi_update { usb_ports(draft) } else { Ok(()) }

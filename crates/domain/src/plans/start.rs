@@ -39,7 +39,7 @@ pub fn plan(
     numbering: Numbering,
 ) -> Result<(Domain, Launch)> {
     check_resources(domain, facts)?;
-    let live = domain.for_run(setting)?;
+    let live = domain.for_run(setting)?.with_channels(setting);
     let mut build = Build { draft: &live, setting, facts, fds: PassedFds::new(numbering), parts: Vec::new() };
     command_line(&mut build)?;
     let mut actions = private_directory(&live, setting);
@@ -115,10 +115,21 @@ fn environment(draft: &Draft, setting: &Setting<'_>) -> Vec<(String, String)> {
 fn private_directory(draft: &Draft, setting: &Setting<'_>) -> Vec<Action> {
     let dir = run_dir(draft, setting);
     let owner = setting.config.owner;
-    vec![
+    let mut actions = vec![
         Action::MakeDir { path: dir.clone().into(), mode: 0o750, owner },
         Action::WriteRandom { path: master_key(&dir).into(), length: 32, mode: 0o600, owner },
-    ]
+    ];
+    if let Some(dir) = channel_directory(draft, setting) {
+        actions.push(Action::MakeDir { path: dir.into(), mode: 0o750, owner });
+    }
+    actions
+}
+
+/// The directory of the sockets of channels, where one of them has no path of its own.
+fn channel_directory(draft: &Draft, setting: &Setting<'_>) -> Option<String> {
+    let dir = setting.config.channel_dir(draft.head.identity.id, draft.name());
+    let inside = |path: &str| path.strip_prefix(&dir).is_some_and(|rest| rest.starts_with('/'));
+    draft.devices.channels.iter().any(|c| c.device.socket().is_some_and(inside)).then_some(dir)
 }
 
 fn master_key(dir: &str) -> String {
@@ -262,6 +273,7 @@ fn power_management_parts(build: &mut Build<'_>) {
 pub fn leftovers(domain: &Domain, setting: &Setting<'_>) -> Vec<Action> {
     let mut actions = vec![Action::RemoveTree { path: run_dir(domain, setting).into() }];
     backend::cleanup(domain, setting, &mut actions);
+    actions.extend(channel_directory(domain, setting).map(|dir| Action::RemoveTree { path: dir.into() }));
     for device in domain.devices.iter() {
         device.cleanup(domain, setting, &mut actions);
     }

@@ -77,6 +77,8 @@ pub(crate) async fn carry_out(engine: &Engine, guest: &Arc<Guest>, effects: Vec<
         match effect {
             Effect::Tell(what) => engine.tell(&guest.view(), what),
             Effect::Persist => engine.persist(guest).await,
+            Effect::Change(change) => guest.update(|state| state.edit(&[change])),
+            Effect::Channel { alias, open } => crate::agent::channel_moved(engine, guest, alias, open).await,
             Effect::Terminate => {
                 if let Ok(link) = guest.link() {
                     signal(&link.process, Signal::TERM);

@@ -13,8 +13,9 @@
 //! ```
 
 use ostler_domain::Domain;
+use ostler_domain::run::RunChange;
 use ostler_domain::sections::lifecycle::{CrashAction, EndAction};
-use ostler_qmp::EventKind;
+use ostler_qmp::{EventKind, ScreenEnd, ScreenPhase};
 
 use super::status::{Crashed, Paused, Running, Shutdown, Shutoff, Status};
 use crate::events::{self, Lifecycle, What};
@@ -60,6 +61,15 @@ pub enum Effect {
     Terminate,
     /// Reset the machine and let it run.
     Restart,
+    /// The definition of the run says something else.
+    Change(RunChange),
+    /// A program of the guest opened or closed a channel.
+    Channel {
+        /// The channel.
+        alias: String,
+        /// It is open now.
+        open: bool,
+    },
 }
 
 fn turn(lifecycle: Lifecycle) -> Effect {
@@ -220,15 +230,18 @@ pub fn on_event(run: &mut Run, event: EventKind) -> Vec<Effect> {
         EventKind::Reset { .. } => vec![Effect::Tell(What::Reboot)],
         EventKind::Suspend => {
             run.status = Status::PmSuspended;
-            vec![turn(Lifecycle::PmSuspended(events::PmSuspended::Memory)), Effect::Persist]
+            let suspended = turn(Lifecycle::PmSuspended(events::PmSuspended::Memory));
+            vec![suspended, Effect::Tell(What::PmSuspend), Effect::Persist]
         }
         EventKind::SuspendDisk => {
             run.status = Status::PmSuspended;
-            vec![turn(Lifecycle::PmSuspended(events::PmSuspended::Disk)), Effect::Persist]
+            let suspended = turn(Lifecycle::PmSuspended(events::PmSuspended::Disk));
+            vec![suspended, Effect::Tell(What::PmSuspendDisk), Effect::Persist]
         }
         EventKind::Wakeup if run.status == Status::PmSuspended => {
             run.status = Status::Running(Running::Wakeup);
-            vec![turn(Lifecycle::Started(events::Started::Wakeup)), Effect::Persist]
+            let started = turn(Lifecycle::Started(events::Started::Wakeup));
+            vec![started, Effect::Tell(What::PmWakeup), Effect::Persist]
         }
         EventKind::Watchdog { action } => {
             let mut effects = vec![Effect::Tell(What::Watchdog(watchdog_action(&action)))];
@@ -241,20 +254,92 @@ pub fn on_event(run: &mut Run, event: EventKind) -> Vec<Effect> {
         EventKind::GuestCrashLoaded => {
             vec![turn(Lifecycle::Crashed(events::Crashed::Crashloaded))]
         }
-        EventKind::RtcChange { offset } => vec![Effect::Tell(What::RtcChange(offset))],
-        EventKind::BalloonChange { actual } => vec![Effect::Tell(What::BalloonChange(actual / 1024))],
-        EventKind::BlockIoError { action, .. } if action == "stop" => run.paused(Paused::IoError),
+        EventKind::RtcChange { offset } => {
+            vec![
+                Effect::Tell(What::RtcChange(offset)),
+                Effect::Change(RunChange::Clock(offset)),
+                Effect::Persist,
+            ]
+        }
+        EventKind::BalloonChange { actual } => {
+            let kib = actual / 1024;
+            let change = Effect::Change(RunChange::Memory(kib));
+            vec![Effect::Tell(What::BalloonChange(kib)), change, Effect::Persist]
+        }
+        EventKind::BlockIoError { device, node, qom_path, action, no_space, .. } => {
+            // Names of the emulator here; whoever tells knows the disk.
+            let error = events::IoError {
+                path: node.unwrap_or_default(),
+                alias: qom_path.unwrap_or(device),
+                action: block_action(&action),
+                reason: if no_space { "enospc".to_owned() } else { String::new() },
+            };
+            let mut effects = vec![Effect::Tell(What::IoError(error))];
+            if action == "stop" {
+                effects.extend(run.paused(Paused::IoError));
+            }
+            effects
+        }
+        EventKind::TrayMoved { id, open } => vec![
+            Effect::Tell(What::TrayChange(id.clone(), i32::from(!open))),
+            Effect::Change(RunChange::Tray { alias: id, open }),
+            Effect::Persist,
+        ],
+        EventKind::PortChange { id, open } => vec![Effect::Channel { alias: id, open }],
+        EventKind::DeviceDeleted { device: Some(alias), .. } => {
+            vec![Effect::Tell(What::DeviceRemoved(alias))]
+        }
+        EventKind::UnplugRefused { device: Some(alias), .. } => {
+            vec![Effect::Tell(What::DeviceRemovalFailed(alias))]
+        }
+        EventKind::Screen { phase, local, remote } => {
+            vec![Effect::Tell(What::Screen(Box::new(screen(phase, &local, &remote))))]
+        }
+        EventKind::MemorySizeChange { id, size } => {
+            vec![Effect::Tell(What::MemoryDeviceSize(id, size / 1024))]
+        }
         EventKind::Wakeup
-        | EventKind::BlockIoError { .. }
         | EventKind::Powerdown
-        | EventKind::DeviceDeleted { .. }
-        | EventKind::UnplugRefused { .. }
-        | EventKind::TrayMoved { .. }
+        | EventKind::DeviceDeleted { device: None, .. }
+        | EventKind::UnplugRefused { device: None, .. }
         | EventKind::JobStatusChange { .. }
         | EventKind::Migration { .. }
         | EventKind::MigrationPass { .. }
-        | EventKind::PortChange { .. }
         | EventKind::Other { .. } => Vec::new(),
+    }
+}
+
+/// The number of what is done about an error of a disk, in the public headers.
+fn block_action(word: &str) -> i32 {
+    match word {
+        "stop" => 1,
+        "report" => 2,
+        _ => 0,
+    }
+}
+
+fn screen(phase: ScreenPhase, local: &ScreenEnd, remote: &ScreenEnd) -> events::Screen {
+    let end = |end: &ScreenEnd| events::ScreenAddress {
+        family: match end.family.as_str() {
+            "ipv6" => 1,
+            "unix" => 2,
+            _ => 0,
+        },
+        node: end.host.clone(),
+        service: end.service.clone(),
+    };
+    let names = [("x509dname", &remote.x509_name), ("saslUsername", &remote.sasl_name)];
+    let subject = names.into_iter().filter_map(|(kind, name)| Some((kind.to_owned(), name.clone()?)));
+    events::Screen {
+        phase: match phase {
+            ScreenPhase::Connect => 0,
+            ScreenPhase::Initialize => 1,
+            ScreenPhase::Disconnect => 2,
+        },
+        local: end(local),
+        remote: end(remote),
+        auth: local.auth.clone(),
+        subject: subject.collect(),
     }
 }
 

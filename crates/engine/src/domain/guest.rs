@@ -11,14 +11,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ostler_base::{Error, Result, Uuid};
+use ostler_domain::run::{RunChange, RunRecord};
 use ostler_host::Process;
-use ostler_qmp::Monitor;
+use ostler_qmp::{Agent, Monitor};
 use tokio::sync::watch;
 
 use super::admit::Gate;
 use super::events::{Effect, Run};
+use super::learn::Learnt;
 use super::status::{Shutoff, Status};
-use super::view::{Definition, View};
+use super::view::{Definition, Shown, View};
 use crate::events::What;
 
 /// What an operation on a running guest needs: no link, no talking to an emulator that is gone.
@@ -52,6 +54,8 @@ pub struct State {
     pub lifecycle: Lifecycle,
     /// What its processors do; the last word on it while it does not run.
     pub run: Run,
+    /// What is kept of the run besides.
+    pub record: Option<RunRecord>,
     /// What is published.
     pub view: View,
 }
@@ -61,9 +65,26 @@ impl State {
     pub fn end(&mut self, why: Shutoff) {
         self.lifecycle = Lifecycle::Off;
         self.run = Run { status: Status::Shutoff(why), ..Run::starting() };
+        self.record = None;
         self.view.live = None;
         self.view.id = None;
         self.view.pid = None;
+    }
+
+    /// The definition of the run says something else from now on.
+    pub fn edit(&mut self, changes: &[RunChange]) {
+        if let Some(live) = self.view.live.as_ref().filter(|_| !changes.is_empty()) {
+            self.view.live = Some(Shown::new(live.domain().changed(changes)));
+        }
+    }
+
+    /// Takes note of what an emulator said of the run.
+    pub(crate) fn learn(&mut self, learnt: &Learnt) {
+        if let Some(record) = &mut self.record {
+            record.vcpus.clone_from(&learnt.vcpus);
+            record.devices.clone_from(&learnt.devices);
+        }
+        self.edit(&learnt.changes);
     }
 
     /// What an operation needs of a running guest.
@@ -82,6 +103,9 @@ pub struct Guest {
     pub uuid: Uuid,
     /// Whose turn it is.
     pub gate: Gate,
+    /// The connection to the agent in the guest, while there is one. Apart from everything that asks
+    /// the emulator.
+    pub(crate) agent: tokio::sync::Mutex<Option<Agent>>,
     writing: Mutex<()>,
     state: Mutex<State>,
     view: RwLock<Arc<View>>,
@@ -117,9 +141,10 @@ impl Guest {
         Arc::new(Guest {
             uuid: view.uuid,
             gate: Gate::default(),
+            agent: tokio::sync::Mutex::default(),
             writing: Mutex::default(),
             view: RwLock::new(Arc::new(view.clone())),
-            state: Mutex::new(State { lifecycle: Lifecycle::Off, run, view }),
+            state: Mutex::new(State { lifecycle: Lifecycle::Off, run, record: None, view }),
         })
     }
 

@@ -4,10 +4,10 @@ pub(crate) mod actor;
 pub mod admit;
 pub mod events;
 pub mod guest;
-pub mod status;
+pub(crate) mod learn;
 pub mod view;
 
 pub use admit::{Gate, Job};
 pub use guest::Guest;
-pub use status::Status;
+pub use ostler_domain::run::status::{self, Status};
 pub use view::{Shown, View};

@@ -7,9 +7,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use ostler_base::{Code, Error, Origin, Result, Uuid};
+use ostler_domain::devices::Device;
+use ostler_domain::devices::disk::Disk;
 use ostler_domain::{Domain, Draft, ReadMode, Setting, WriteMode};
 
 use super::status::Status;
+use crate::events::IoError;
 use crate::files;
 
 /// A complete definition and its text.
@@ -110,6 +113,19 @@ impl View {
     /// Time its emulator spent on processors, in nanoseconds; 0 where it does not run.
     pub fn cpu_time(&self) -> u64 {
         self.pid.and_then(ostler_host::cpu_time).unwrap_or_default()
+    }
+
+    /// Puts the names of the definition where an error of a disk has the emulator's.
+    pub(crate) fn name_disk(&self, error: &mut IoError) {
+        let (node, front) = (std::mem::take(&mut error.path), std::mem::take(&mut error.alias));
+        let Some(live) = &self.live else { return };
+        let is_it = |disk: &&Disk| {
+            disk.run.qom_name.as_deref().is_some_and(|name| name == front) || disk.has_node(&node)
+        };
+        if let Some(disk) = live.domain().devices.disks.iter().find(is_it) {
+            error.path = disk.image.path().unwrap_or_default().to_owned();
+            error.alias = disk.info().alias().to_owned();
+        }
     }
 
     /// The definition that most questions are about: of the run, if there is one.

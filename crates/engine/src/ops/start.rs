@@ -17,9 +17,10 @@ use std::time::{Duration, SystemTime};
 
 use ostler_base::{Error, Result, refuse};
 use ostler_caps::emulator::Emulator;
+use ostler_domain::run::RunRecord;
 use ostler_domain::{Domain, Setting, plans};
 use ostler_host::{Asker, Process, RealHost, Spawn, connect_unix, execute, spawn, take_back};
-use ostler_plan::{Launch, Numbering};
+use ostler_plan::{Launch, Numbering, argv};
 use ostler_qmp::{Event, Monitor, MonitorError};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
@@ -28,6 +29,7 @@ use super::define::Strictness;
 use crate::domain::actor;
 use crate::domain::events::Run;
 use crate::domain::guest::{Lifecycle, Link};
+use crate::domain::learn::{Learnt, Reach, learn};
 use crate::domain::status::{Paused, Running, Shutoff};
 use crate::domain::{Guest, Job, Shown, Status, View};
 use crate::engine::{Engine, blocking};
@@ -175,14 +177,17 @@ impl Engine {
         let climb = blocking(move || engine.spawn(&climber, definition.domain(), &known)).await?;
         let monitor = PathBuf::from(self.config().monitor_path(shown.domain().id(), shown.domain().name()));
         let connected = tokio::select! {
-            connected = connect(&monitor) => connected,
+            connected = reach(guest, &monitor) => connected,
             _ = climb.process.ended() => Err(MonitorError::Gone),
         };
         match connected {
-            Ok((monitor, events)) => {
+            Ok((monitor, events, learnt)) => {
                 let (done, gone) = watch::channel(false);
                 let link = Link { monitor, process: Arc::clone(&climb.process), gone };
-                guest.update(|state| state.lifecycle = Lifecycle::Live(link.clone()));
+                guest.update(|state| {
+                    state.lifecycle = Lifecycle::Live(link.clone());
+                    state.learn(&learnt);
+                });
                 tokio::spawn(actor::follow(self.clone(), Arc::clone(guest), link, events, done));
                 Ok(())
             }
@@ -212,7 +217,14 @@ impl Engine {
         let setting = Setting { host_model: host_model.as_ref(), ..self.setting(Some(emulator)) };
         let facts = Asker::default().answer(&plans::start::ask(domain))?;
         let (live, launch) = plans::start::plan(domain, &setting, &facts, Numbering::From(FIRST_FD))?;
-        guest.update(|state| state.view.live = Some(Shown::new(live)));
+        let mut record = RunRecord::new(&live, self.config(), 0, Status::Paused(Paused::StartingUp));
+        record.flags = self.share(emulator.flags.iter().map(|flag| flag.name().to_owned()).collect());
+        record.last_fdset = last_set(&launch);
+        record.original_cpu.clone_from(&domain.head.cpu);
+        guest.update(|state| {
+            state.record = Some(record);
+            state.view.live = Some(Shown::new(live));
+        });
         let mut host = RealHost::new(self.launcher());
         execute(&launch.actions, &mut host)?;
         let climbed = self.let_go(guest, domain, &launch);
@@ -246,6 +258,21 @@ impl Engine {
         child.go()?;
         Ok(Climb { process, log: path, mark })
     }
+}
+
+/// Connects to a monitor and asks what the run is like.
+async fn reach(guest: &Guest, path: &Path) -> Result<(Monitor, mpsc::Receiver<Event>, Learnt), MonitorError> {
+    let (monitor, events) = connect(path).await?;
+    let live = guest.view().live.clone().ok_or(MonitorError::Gone)?;
+    let learnt = learn(&monitor, live.domain(), Reach::Fresh).await?;
+    Ok((monitor, events, learnt))
+}
+
+/// The highest number of a set of descriptors that an emulator is given.
+fn last_set(launch: &Launch) -> u32 {
+    let words = argv(&launch.parts, launch.form);
+    let sets = words.iter().filter_map(|word| word.strip_prefix("set=")?.split(',').next()?.parse().ok());
+    sets.max().unwrap_or(0)
 }
 
 /// Connects to a monitor. Its socket listens already, so only the greeting is waited for.

@@ -12,6 +12,7 @@ mod nodedev;
 mod nwfilter;
 mod secret;
 mod snapshot;
+mod status;
 mod storage;
 mod vhost_user;
 
@@ -70,4 +71,5 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("snapshot-xml", snapshot::snapshot),
     ("checkpoint-xml", snapshot::checkpoint),
     ("backup-xml", snapshot::backup),
+    ("statusxml", status::status),
 ];

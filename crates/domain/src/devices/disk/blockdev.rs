@@ -165,7 +165,7 @@ impl Disk {
 }
 
 /// Whether a node for the format stands above the one of the storage.
-fn needs_format(image: &Image) -> bool {
+pub(super) fn needs_format(image: &Image) -> bool {
     let raw = matches!(image.format, None | Some(ImageFormat::Raw | ImageFormat::Fat));
     let encrypted = image.encryption.is_some() && !image.place.by_librbd(image);
     !raw || encrypted || image.slice.is_some() || matches!(image.place, Place::Dir(_))

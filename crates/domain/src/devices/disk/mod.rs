@@ -2,6 +2,7 @@
 
 mod blockdev;
 mod front;
+mod run;
 mod source;
 
 use ostler_base::{Arch, Error, OnOff, Result, YesNo, refuse, words};
@@ -15,6 +16,8 @@ use super::{Build, Device, Info, Kind, Slot, VirtioModel, VirtioOptions};
 use crate::devices::controller::ControllerType;
 use crate::{Draft, Head, Setting, WriteMode};
 
+pub use run::{DiskRun, ImageRun};
+pub(crate) use run::{image_from_run, image_to_run, name_nodes};
 pub use source::{
     Backing, Image, ImageFormat, ImageHost, ImageType, NetworkImage, Place, Protocol, StartupPolicy,
     Transport, VolumeMode,
@@ -247,6 +250,8 @@ pub struct Disk {
     pub vendor: Option<String>,
     /// `<product>`
     pub product: Option<String>,
+    /// What only a run knows.
+    pub run: DiskRun,
     info: Info,
 }
 
@@ -369,8 +374,13 @@ impl Kind for Disk {
             wwn: el.child_text("wwn"),
             vendor: identification(el, "vendor", 8)?,
             product: identification(el, "product", 16)?,
+            run: DiskRun::default(),
             info: Info::default(),
         })
+    }
+
+    fn parse_run(&mut self, el: &Element<'_>) -> Result<()> {
+        self.read_run(el)
     }
 }
 
@@ -546,6 +556,10 @@ impl Device for Disk {
         let encryption = image.encryption.as_ref().filter(|_| !image.encryption_inside);
         el.extend(encryption.map(StorageEncryption::to_el));
         el
+    }
+
+    fn format_run(&self, el: &mut El) {
+        self.write_run(el);
     }
 
     fn complete(&mut self, head: &Head, _setting: &Setting<'_>) -> Result<()> {

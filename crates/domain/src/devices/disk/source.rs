@@ -9,6 +9,8 @@ use ostler_vocab::storage_auth::{StorageAuth, initiator_to_el, parse_initiator};
 use ostler_vocab::storage_encryption::StorageEncryption;
 use ostler_xml::{El, Element};
 
+use super::run::ImageRun;
+
 words! {
     /// `type` of disks and images.
     pub ImageType {
@@ -163,6 +165,8 @@ pub struct Image {
     pub metadata_cache: Option<u64>,
     /// `<backingStore>`
     pub backing: Backing,
+    /// What only a run knows.
+    pub run: Option<Box<ImageRun>>,
 }
 
 impl Image {
@@ -181,6 +185,7 @@ impl Image {
             reservations: None,
             metadata_cache: None,
             backing: Backing::Unknown,
+            run: None,
         }
     }
 

@@ -151,6 +151,15 @@ impl Kind for Interface {
             info: Info::default(),
         })
     }
+
+    fn parse_run(&mut self, el: &Element<'_>) -> Result<()> {
+        if let Some(target) = el.child("target")
+            && let Some(name) = target.attr("dev").filter(|name| !name.is_empty())
+        {
+            self.target = Some((name.to_owned(), target.yes_no("managed")?));
+        }
+        Ok(())
+    }
 }
 
 impl Interface {
