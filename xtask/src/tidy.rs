@@ -18,10 +18,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("host", &["base", "plan", "launcher"]),
     ("launcher", &["base"]),
     ("qmp", &["base"]),
+    ("native", &["base", "xml"]),
     ("rpc", &["base"]),
     ("engine", &["base", "xml", "vocab", "caps", "plan", "domain", "pools", "host", "qmp"]),
-    ("daemon", &["base", "xml", "caps", "plan", "domain", "pools", "host", "rpc", "engine"]),
-    ("offline", &["base", "xml", "vocab", "caps", "plan", "domain", "pools"]),
+    ("daemon", &["base", "xml", "caps", "plan", "domain", "pools", "host", "rpc", "engine", "native"]),
+    ("offline", &["base", "xml", "vocab", "caps", "plan", "domain", "pools", "native"]),
     ("cli", &["base", "xml", "offline", "rpc"]),
 ];
 

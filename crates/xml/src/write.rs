@@ -39,6 +39,11 @@ impl El {
         &self.name
     }
 
+    /// The value of an attribute that was added.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attrs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// Adds an attribute and gives the element back.
     pub fn attr(mut self, name: impl Into<Cow<'static, str>>, value: impl Display) -> Self {
         self.set(name, value);

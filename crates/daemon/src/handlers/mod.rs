@@ -8,6 +8,7 @@ mod connect;
 mod domain;
 mod events;
 mod hypervisor_cpu;
+mod native;
 mod node;
 mod node_changes;
 
@@ -21,6 +22,7 @@ static REMOTE: Table = table(&[
     connect::HANDLERS,
     events::HANDLERS,
     hypervisor_cpu::HANDLERS,
+    native::HANDLERS,
     node::HANDLERS,
     node_changes::HANDLERS,
     domain::HANDLERS[0],

@@ -7,6 +7,7 @@ mod firmware;
 mod interface;
 mod migration;
 mod monitor;
+mod native;
 mod network;
 mod nodedev;
 mod nwfilter;
@@ -29,6 +30,7 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("domxml", domain::domxml),
     ("capabilities", capabilities::capabilities),
     ("domcaps", capabilities::domcaps),
+    ("from-native", native::import),
     ("cpu-baseline", cpu::baseline),
     ("cpu-compare", cpu::compare),
     ("cpu-decode", cpu::decode),
