@@ -40,6 +40,27 @@ pub(crate) fn of(args: &Args, arch: Arch) -> Result<Option<Cpu>> {
     named(&args.fake_host()?, name)
 }
 
+/// What `host-model` stands for in a case. A host that the case chooses takes the place of what the
+/// recording says of its own.
+pub(crate) fn model_of(
+    args: &Args,
+    emulator: &Emulator,
+    accelerator: Accelerator,
+    host: Arch,
+) -> Result<Option<HostModel>> {
+    let cpu = of(args, host)?;
+    if args.flag_values("host-cpu").next().is_none() {
+        return host_model(emulator, accelerator, cpu.as_ref());
+    }
+    let sources = HostModelSources {
+        models: emulator.with(accelerator).cpus.as_deref(),
+        host: cpu.as_ref().filter(|_| accelerator != Accelerator::Tcg),
+        host_of_models: cpu.as_ref(),
+        ..HostModelSources::default()
+    };
+    HostModel::new(emulator.arch, sources)
+}
+
 /// An entry, by its name or model, as a guest's CPU; `None` where it has no model.
 pub(crate) fn named(fake_host: &Path, name: &str) -> Result<Option<Cpu>> {
     let path = fake_host.join("host-cpus.json");

@@ -43,8 +43,7 @@ fn with_domain(
     let text = args.read_input(0)?;
     let host_model = match (emulator.as_deref(), Outline::read(&text)) {
         (Some(emulator), Ok(outline)) => {
-            let cpu = host_cpu::of(args, host.arch)?;
-            host_cpu::host_model(emulator, outline.kind.accelerator(), cpu.as_ref())?
+            host_cpu::model_of(args, emulator, outline.kind.accelerator(), host.arch)?
         }
         _ => None,
     };
