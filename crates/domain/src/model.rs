@@ -11,9 +11,10 @@ use ostler_xml::{Document, El, Element};
 
 use crate::devices::Devices;
 use crate::sections::{
-    clock::Clock, cpu, features::Features, identity::Identity, iothreads::IoThreads, lifecycle::Lifecycle,
-    memory, memory::Memory, memory_backing::MemoryBacking, numa::Cell, numa::Numa, numatune::Numatune,
-    os::Os, qemu_ns::Passthrough, seclabel, seclabel::Seclabel, vcpu::Placement, vcpu::Vcpus,
+    clock::Clock, cpu, cputune::Cputune, features::Features, identity::Identity, iothreads::IoThreads,
+    launch_security::LaunchSecurity, lifecycle::Lifecycle, memory, memory::Memory,
+    memory_backing::MemoryBacking, numa::Cell, numa::Numa, numatune::Numatune, os::Os, qemu_ns::Passthrough,
+    seclabel, seclabel::Seclabel, sysinfo, sysinfo::Sysinfo, tuning::Tuning, vcpu::Placement, vcpu::Vcpus,
 };
 use crate::{Setting, passes};
 
@@ -54,6 +55,14 @@ pub struct Head {
     pub iothreads: IoThreads,
     /// Which host nodes memory comes from.
     pub numatune: Numatune,
+    /// How much of the host's CPUs its threads get.
+    pub cputune: Cputune,
+    /// Weights and limits, and other settings of a few words.
+    pub tuning: Tuning,
+    /// What the firmware says of the machine.
+    pub sysinfo: Vec<Sysinfo>,
+    /// How its memory is kept from the host.
+    pub launch_security: Option<LaunchSecurity>,
     /// What is booted, on which machine.
     pub os: Os,
     /// Hypervisor features.
@@ -127,14 +136,21 @@ impl Draft {
     pub(crate) fn from_element(root: &Element<'_>, mode: &ReadMode) -> Result<Self> {
         let devices = root.child("devices");
         let vcpus = Vcpus::parse(root)?;
+        let identity = Identity::parse(root, mode)?;
+        let iothreads = IoThreads::parse(root)?;
+        let cputune = Cputune::parse(root, vcpus.maximum, &iothreads)?;
         Ok(Draft {
             head: Head {
-                identity: Identity::parse(root, mode)?,
+                sysinfo: sysinfo::parse(root, identity.uuid)?,
+                identity,
                 memory: Memory::parse(root)?,
                 memory_backing: MemoryBacking::parse(root)?,
                 numatune: Numatune::parse(root, vcpus.placement == Placement::Auto)?,
                 vcpus,
-                iothreads: IoThreads::parse(root)?,
+                tuning: Tuning::parse(root)?,
+                launch_security: LaunchSecurity::parse(root)?,
+                cputune,
+                iothreads,
                 os: Os::parse(root)?,
                 features: Features::parse(root)?,
                 cpu: cpu::parse(root)?,
@@ -203,20 +219,29 @@ impl Draft {
         let mut root = El::new(name);
         head.identity.format(&mut root, mode);
         head.memory.format(&mut root);
+        head.tuning.format_blkiotune(&mut root);
+        head.tuning.format_memtune(&mut root);
         head.memory_backing.format(&mut root);
         head.vcpus.format(&mut root);
         head.iothreads.format(&mut root);
+        head.cputune.format(&mut root);
         head.numatune.format(&mut root);
+        head.tuning.format_resource(&mut root);
+        sysinfo::format(&head.sysinfo, &mut root);
         head.os.format(&mut root);
+        head.tuning.format_idmap(&mut root);
         head.features.format(&mut root);
         cpu::format(head.cpu.as_ref(), &head.numa, &mut root);
         head.clock.format(&mut root);
         head.lifecycle.format(&mut root);
+        head.tuning.format_perf(&mut root);
         let mut devices = El::new("devices");
         devices.push_text("emulator", head.emulator.as_ref());
         write_devices(&self.devices, &mut devices, mode);
         root.push(devices);
         seclabel::format(&head.seclabels, &mut root, mode);
+        head.tuning.format_keywrap(&mut root);
+        root.extend(head.launch_security.as_ref().map(LaunchSecurity::format));
         head.passthrough.format(&mut root);
         root
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ostler_base::{Arch, MacAddr, Uuid};
 use ostler_caps::cpu::HostModel;
-use ostler_caps::emulator::{Emulator, Flag};
+use ostler_caps::emulator::{Emulator, Flag, Flags};
 
 use crate::firmware::Firmwares;
 
@@ -21,6 +21,8 @@ pub struct Setting<'a> {
     pub entropy: &'a dyn Entropy,
     /// What `host-model` stands for with the guest's accelerator, where it is known; runs need it.
     pub host_model: Option<&'a HostModel>,
+    /// The emulator's flags where a definition changes them.
+    pub flags: Option<&'a Flags>,
 }
 
 /// A source of what is different each time: made-up identifiers, and the time.
@@ -36,7 +38,10 @@ pub trait Entropy: Sync {
 impl Setting<'_> {
     /// Whether the emulator is known and has a flag.
     pub fn has(&self, flag: Flag) -> bool {
-        self.emulator.is_some_and(|emulator| emulator.has(flag))
+        match self.flags {
+            Some(flags) => flags.has(flag),
+            None => self.emulator.is_some_and(|emulator| emulator.has(flag)),
+        }
     }
 }
 

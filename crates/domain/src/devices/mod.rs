@@ -36,7 +36,7 @@ pub mod watchdog;
 use std::fmt::Debug;
 
 use ostler_base::Result;
-use ostler_plan::{Action, Facts, Part, PassedFds, Query, Resource};
+use ostler_plan::{Action, Facts, Part, PassedFds, Props, Query, Resource};
 use ostler_xml::{El, Element};
 
 pub use chardev::CharDevice;
@@ -114,6 +114,20 @@ pub trait Device: Debug {
 
     /// Adds what it is made of: back ends first, then the front end.
     fn parts(&self, build: &mut Build<'_>) -> Result<()>;
+
+    /// Properties of `-machine` that it brings with it.
+    fn machine_props(&self, _draft: &Draft, _setting: &Setting<'_>, _props: &mut Props) {}
+
+    /// Variables that it adds to the emulator's environment.
+    fn environment(&self, _draft: &Draft, _setting: &Setting<'_>, _out: &mut Vec<(String, String)>) {}
+
+    /// The memory that it is, KiB; part of all memory that the definition says.
+    fn module_size(&self) -> u64 {
+        0
+    }
+
+    /// Rounds that memory up to what emulators take.
+    fn align_module(&mut self, _head: &Head) {}
 
     /// Asks what has to be known of the host before it can be planned.
     fn ask(&self, _out: &mut Vec<Query>) {}

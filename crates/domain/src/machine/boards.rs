@@ -223,6 +223,10 @@ pub(super) struct Pseries;
 impl Machine for Pseries {
     power64!();
 
+    fn imitates_cpus(&self) -> bool {
+        true
+    }
+
     fn builtin_panic(&self) -> Option<PanicModel> {
         Some(PanicModel::Pseries)
     }

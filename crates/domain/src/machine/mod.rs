@@ -217,6 +217,11 @@ pub trait Machine: Sync {
         false
     }
 
+    /// Whether the host's CPU can imitate older ones.
+    fn imitates_cpus(&self) -> bool {
+        false
+    }
+
     /// Whether its chip set has a TCO watchdog.
     fn builtin_tco(&self) -> bool {
         false

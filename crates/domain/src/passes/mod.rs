@@ -16,7 +16,7 @@ use ostler_base::Result;
 pub(crate) use resolve::accelerator;
 pub(crate) use usb::ports as usb_ports;
 
-use crate::sections::{cpu, memory};
+use crate::sections::{cpu, memory, sysinfo};
 use crate::{Draft, Setting};
 
 type Pass = fn(&mut Draft, &Setting<'_>) -> Result<()>;
@@ -48,6 +48,7 @@ const PASSES: &[Pass] = &[
     zpci::identifiers,
     new_usb_ports,
     boot::order,
+    new_memory_sizes,
 ];
 
 /// Runs every pass.
@@ -79,6 +80,14 @@ pub(crate) fn resume(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
 /// USB ports are the guest's to see: they are found for new definitions, and again for every run.
 fn new_usb_ports(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     if draft.abi_update { usb_ports(draft) } else { Ok(()) }
+}
+
+/// Sizes of new definitions are what the emulator will take; for others this waits for the run.
+fn new_memory_sizes(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
+    if draft.abi_update && setting.emulator.is_some() {
+        memory::align(draft);
+    }
+    Ok(())
 }
 
 fn implied(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
@@ -114,5 +123,10 @@ fn validate(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     head.numa.validate(head.vcpus.maximum)?;
     head.numatune.validate(head.cells().len())?;
     head.os.firmware.validate(draft)?;
+    head.os.validate(draft.devices.serials.len(), setting)?;
+    sysinfo::validate(&head.sysinfo)?;
+    if let Some(security) = &head.launch_security {
+        security.validate(setting)?;
+    }
     draft.devices.iter().try_for_each(|device| device.validate(draft, setting))
 }

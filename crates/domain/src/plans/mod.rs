@@ -1,4 +1,5 @@
 //! Plans: what has to be done for an operation, as data.
 
+mod machine_option;
 pub mod start;
 pub mod variables;

@@ -3,16 +3,16 @@
 //! Owns: the order of options. Never: knows a device; each adds its own parts.
 
 use ostler_base::{Error, Result};
-use ostler_caps::emulator::{Accelerator, Flag};
+use ostler_caps::emulator::Flag;
 use ostler_plan::{
     Action, Chardev, ChardevBackend, Facts, FdKind, FdSource, FileKind, Form, Launch, Numbering, Part,
     PassedFds, Props, Query, Resource, ResourceKind, SocketAddress,
 };
 
-use super::variables;
+use super::{machine_option, variables};
 use crate::devices::Build;
-use crate::sections::{backend, cpu, memory, numa};
-use crate::{Domain, Draft, Setting, machine, passes};
+use crate::sections::{backend, cpu, launch_security, memory, numa, sysinfo};
+use crate::{Domain, Draft, Setting, machine};
 
 /// What has to be known of the host.
 pub fn ask(domain: &Domain) -> Vec<Query> {
@@ -27,6 +27,7 @@ pub fn ask(domain: &Domain) -> Vec<Query> {
 pub fn resources(domain: &Domain) -> Vec<Resource> {
     let mut out = Vec::new();
     domain.head.os.resources(&mut out);
+    sysinfo::resources(&domain.head.sysinfo, &mut out);
     domain.devices.iter().for_each(|device| device.resources(&mut out));
     out
 }
@@ -39,11 +40,14 @@ pub fn plan(
     numbering: Numbering,
 ) -> Result<(Domain, Launch)> {
     check_resources(domain, facts)?;
+    let changed = setting.emulator.and_then(|e| domain.head.passthrough.change(&e.flags));
+    let setting = &Setting { flags: changed.as_ref().or(setting.flags), ..*setting };
     let live = domain.for_run(setting)?.with_channels(setting);
     let mut build = Build { draft: &live, setting, facts, fds: PassedFds::new(numbering), parts: Vec::new() };
     command_line(&mut build)?;
     let mut actions = private_directory(&live, setting);
     backend::actions(&build, &mut actions);
+    launch_security::actions(&build, &mut actions);
     actions.extend(variables::prepare(&live, setting, facts)?);
     for device in live.devices.iter() {
         device.actions(&build, &mut actions)?;
@@ -105,6 +109,7 @@ fn environment(draft: &Draft, setting: &Setting<'_>) -> Vec<(String, String)> {
         out.push((name.to_owned(), format!("{dir}/{folder}")));
     }
     out.extend(draft.head.clock.timezone().map(|zone| ("TZ".to_owned(), zone.to_owned())));
+    draft.devices.iter().for_each(|device| device.environment(draft, setting, &mut out));
     for (name, value) in &draft.head.passthrough.environment {
         out.push((name.clone(), value.clone().unwrap_or_default()));
     }
@@ -146,19 +151,25 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
         Part::flag("-S"),
         master_key_part(draft, setting),
     ]);
-    machine_parts(build)?;
+    build.parts.extend(head.passthrough.compat_part());
+    machine_option::parts(build)?;
     if let Some(option) = cpu::option(draft, setting)? {
         build.parts.push(Part::plain("-cpu", option));
     }
-    let ram_id = ram_id(draft, setting);
+    let ram_id = machine_option::ram_id(draft, setting);
     memory::parts(build, ram_id.as_deref())?;
-    build.parts.push(Part::options("-overcommit", None, Props::new().with("mem-lock", false)));
+    build.parts.push(Part::options(
+        "-overcommit",
+        None,
+        Props::new().with("mem-lock", head.memory_backing.locked),
+    ));
     let topology = head.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref());
     build.parts.push(head.vcpus.part(topology, setting)?);
     head.iothreads.parts(&mut build.parts);
     numa::parts(build)?;
     build.parts.push(Part::plain("-uuid", draft.uuid().to_string()));
     head.identity.parts(&mut build.parts);
+    sysinfo::parts(&head.sysinfo, head.os.smbios, draft.name(), &mut build.parts)?;
     if draft.devices.graphics.is_empty() {
         build.parts.push(Part::plain("-display", "none"));
     }
@@ -166,19 +177,21 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
     monitor_parts(build);
     head.clock.parts(machine.has_pit(), setting.entropy.now(), &mut build.parts);
     build.parts.push(Part::flag("-no-shutdown"));
-    power_management_parts(build);
+    machine_option::power_parts(build);
     head.os.boot_parts(&mut build.parts);
     head.os.kernel_parts(&mut build.parts);
     for device in draft.devices.in_argv_order() {
         device.parts(build)?;
     }
     head.features.parts(&mut build.parts);
+    launch_security::parts(build)?;
     if setting.config.seccomp_sandbox && setting.has(Flag::SeccompSandbox) {
         let deny = ["obsolete", "elevateprivileges", "spawn", "resourcecontrol"];
         let sandbox =
             deny.iter().fold(Props::new().with("enable", true), |props, key| props.with(key, "deny"));
         build.parts.push(Part::options("-sandbox", Some("enable"), sandbox));
     }
+    head.passthrough.apply(&mut build.parts);
     head.passthrough.parts(&mut build.parts);
     if setting.config.log_timestamp {
         build.parts.push(Part::options("-msg", None, Props::new().with("timestamp", true)));
@@ -193,49 +206,6 @@ fn master_key_part(draft: &Draft, setting: &Setting<'_>) -> Part {
         .with("format", "raw")
         .with("file", master_key(&run_dir(draft, setting)));
     Part::Object(secret)
-}
-
-/// The memory back end that the machine type names; cells have back ends of their own.
-fn ram_id(draft: &Draft, setting: &Setting<'_>) -> Option<String> {
-    if !draft.head.cells().is_empty() {
-        return None;
-    }
-    let machine = draft.head.os.machine.as_deref()?;
-    let machine = setting.emulator?.machine(passes::accelerator(draft), machine)?;
-    machine.default_ram_id.clone()
-}
-
-/// `-machine` and `-accel`.
-fn machine_parts(build: &mut Build<'_>) -> Result<()> {
-    let (draft, setting) = (build.draft, build.setting);
-    let flash = draft.head.os.firmware.parts(build)?;
-    let head = &draft.head;
-    let accelerator = passes::accelerator(draft);
-    let name = head.os.machine.clone().unwrap_or_default();
-    let mut props = Props::new().with("type", name.as_str()).with("usb", false);
-    head.features.machine_props(&mut props);
-    let dump = head.memory.dump_core.map_or(setting.config.dump_guest_core, ostler_base::OnOff::is_true);
-    props.set("dump-guest-core", dump);
-    props.set_opt("memory-backend", ram_id(draft, setting));
-    props.extend(flash);
-    props.set_opt("hpet", head.clock.hpet());
-    let acpi = setting.emulator.and_then(|e| e.machine(accelerator, &name)).and_then(|m| m.acpi);
-    if acpi.unwrap_or(machine::of(&head.os).default_acpi()) {
-        props.set("acpi", head.features.acpi());
-    }
-    build.parts.push(Part::options("-machine", Some("type"), props));
-    let mut accel = Props::new().with("accel", accel_name(accelerator));
-    head.features.accel_props(&mut accel);
-    build.parts.push(Part::options("-accel", Some("accel"), accel));
-    Ok(())
-}
-
-fn accel_name(accelerator: Accelerator) -> &'static str {
-    match accelerator {
-        Accelerator::Kvm => "kvm",
-        Accelerator::Hvf => "hvf",
-        Accelerator::Tcg => "tcg",
-    }
 }
 
 fn monitor_parts(build: &mut Build<'_>) {
@@ -253,20 +223,6 @@ fn monitor_parts(build: &mut Build<'_>) {
     build.parts.push(Part::Chardev(Chardev::new("charmonitor", socket)));
     let mon = Props::new().with("chardev", "charmonitor").with("id", "monitor").with("mode", "control");
     build.parts.push(Part::options("-mon", None, mon));
-}
-
-/// Suspend to memory and to disk, where the definition says something of them.
-fn power_management_parts(build: &mut Build<'_>) {
-    let lifecycle = &build.draft.head.lifecycle;
-    let Some(chip) = machine::of(&build.draft.head.os).power_management() else { return };
-    for (what, enabled) in
-        [("disable_s3", lifecycle.suspend_to_mem), ("disable_s4", lifecycle.suspend_to_disk)]
-    {
-        if let Some(enabled) = enabled {
-            let off = u8::from(!enabled.is_true());
-            build.parts.push(Part::plain("-global", format!("{chip}.{what}={off}")));
-        }
-    }
 }
 
 /// What the plan of a stop removes: everything that a start made for one run.

@@ -179,7 +179,7 @@ impl LaunchSecurity {
         if setting.emulator.is_none() {
             return Ok(());
         }
-        let confidential = setting.has(Flag::MachineConfidentialGuestSupport);
+        let confidential = setting.has(Flag::ConfidentialGuestSupport);
         if !setting.has(flag) || (kind == SecurityType::S390Pv && !confidential) {
             refuse!(unsupported, "'{kind}' launch security is not supported with this QEMU binary");
         }
@@ -198,7 +198,7 @@ impl LaunchSecurity {
 
     /// Properties of `-machine`.
     pub(crate) fn machine_props(&self, setting: &Setting<'_>, props: &mut Props) {
-        let name = if setting.has(Flag::MachineConfidentialGuestSupport) {
+        let name = if setting.has(Flag::ConfidentialGuestSupport) {
             "confidential-guest-support"
         } else {
             "memory-encryption"

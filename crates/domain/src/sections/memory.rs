@@ -95,8 +95,8 @@ pub(crate) fn validate(draft: &Draft) -> Result<()> {
 }
 
 /// The memory of all modules, KiB.
-fn modules(_draft: &Draft) -> u64 {
-    0
+fn modules(draft: &Draft) -> u64 {
+    draft.devices.iter().map(|device| device.module_size()).fold(0, u64::saturating_add)
 }
 
 /// The unit that memory is rounded up to, KiB.
@@ -108,7 +108,10 @@ fn alignment(draft: &Draft) -> u64 {
 pub(crate) fn align(draft: &mut Draft) {
     let unit = alignment(draft);
     let up = |size: u64| size.div_ceil(unit).saturating_mul(unit);
-    let (initial, modules) = (initial(draft), modules(draft));
+    let initial = initial(draft);
+    let Draft { head, devices, .. } = draft;
+    devices.iter_mut().for_each(|device| device.align_module(head));
+    let modules = modules(draft);
     draft.head.numa.align(unit);
     let cells = draft.head.numa.memory();
     let memory = &mut draft.head.memory;

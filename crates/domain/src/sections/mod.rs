@@ -4,9 +4,11 @@
 pub(crate) mod backend;
 pub mod clock;
 pub(crate) mod cpu;
+pub mod cputune;
 pub mod features;
 pub mod identity;
 pub mod iothreads;
+pub mod launch_security;
 pub mod lifecycle;
 pub mod loader;
 pub mod memory;
@@ -16,4 +18,6 @@ pub mod numatune;
 pub mod os;
 pub mod qemu_ns;
 pub mod seclabel;
+pub mod sysinfo;
+pub mod tuning;
 pub mod vcpu;

@@ -1,14 +1,19 @@
 //! `<os>`: machine type, and what is booted.
 
-use ostler_base::{Arch, Code, Error, Origin, Result, YesNo, words};
+use ostler_base::{Arch, Code, Error, Origin, Result, Word, YesNo, refuse, words};
+use ostler_caps::emulator::Flag;
 use ostler_plan::{Part, Props, Resource, ResourceKind};
 use ostler_xml::{El, Element};
 
+use crate::Setting;
 use crate::sections::loader::Firmware;
+use crate::sections::sysinfo::SmbiosMode;
 
 words! {
     /// `<boot dev='…'>`
     pub BootDevice { Fd = "fd", Cdrom = "cdrom", Hd = "hd", Network = "network" }
+    /// `<table type='…'>`
+    pub AcpiTable { Raw = "raw", Rawset = "rawset", Slic = "slic", Msdm = "msdm" }
 }
 
 /// What is booted, on which machine.
@@ -32,6 +37,18 @@ pub struct Os {
     pub initrd: Option<String>,
     /// `<cmdline>`
     pub cmdline: Option<String>,
+    /// `<shim>`
+    pub shim: Option<String>,
+    /// `<dtb>`
+    pub dtb: Option<String>,
+    /// `<acpi><table>`: tables of the user's own.
+    pub acpi_tables: Vec<(AcpiTable, String)>,
+    /// `<bios useserial=…>`: whether the firmware writes to the first serial port.
+    pub use_serial: Option<YesNo>,
+    /// `<bios rebootTimeout=…>`, milliseconds, up to 65535; -1: no reboot.
+    pub reboot_timeout: Option<i32>,
+    /// `<smbios mode=…>`
+    pub smbios: Option<SmbiosMode>,
 }
 
 impl Os {
@@ -54,6 +71,7 @@ impl Os {
             })?),
             None => None,
         };
+        let bios = os.and_then(|os| os.child("bios"));
         let boot = os
             .into_iter()
             .flat_map(|os| os.children("boot"))
@@ -69,6 +87,18 @@ impl Os {
             kernel: child("kernel"),
             initrd: child("initrd"),
             cmdline: child("cmdline"),
+            shim: child("shim"),
+            dtb: child("dtb"),
+            acpi_tables: acpi_tables(os.as_ref())?,
+            use_serial: bios.map(|bios| bios.yes_no("useserial")).transpose()?.flatten(),
+            reboot_timeout: bios
+                .and_then(|bios| bios.attr("rebootTimeout"))
+                .map(reboot_timeout)
+                .transpose()?,
+            smbios: os
+                .and_then(|os| os.child("smbios"))
+                .map(|smbios| smbios.require_word("mode"))
+                .transpose()?,
         })
     }
 
@@ -83,11 +113,41 @@ impl Os {
         os.push_text("kernel", self.kernel.as_ref());
         os.push_text("initrd", self.initrd.as_ref());
         os.push_text("cmdline", self.cmdline.as_ref());
+        os.push_text("shim", self.shim.as_ref());
+        os.push_text("dtb", self.dtb.as_ref());
+        let mut acpi = El::new("acpi");
+        acpi.extend(
+            self.acpi_tables.iter().map(|(kind, path)| El::with_text("table", path).attr("type", kind)),
+        );
+        os.push_filled(acpi);
         os.extend(self.boot.iter().map(|dev| El::new("boot").attr("dev", dev)));
         if let Some(enable) = self.boot_menu {
             os.push(El::new("bootmenu").attr("enable", enable).attr_opt("timeout", self.boot_menu_timeout));
         }
+        let bios = El::new("bios")
+            .attr_opt("useserial", self.use_serial)
+            .attr_opt("rebootTimeout", self.reboot_timeout);
+        os.push_filled(bios);
+        os.extend(self.smbios.map(|mode| El::new("smbios").attr("mode", mode)));
         root.push(os);
+    }
+
+    pub(crate) fn validate(&self, serials: usize, setting: &Setting<'_>) -> Result<()> {
+        if self.use_serial == Some(YesNo::Yes) {
+            if !self.arch.is_some_and(Arch::is_x86) {
+                refuse!(unsupported, "BIOS serial console only supported on x86 architectures");
+            }
+            if serials == 0 {
+                refuse!(unsupported, "need at least one serial port to use BIOS serial output");
+            }
+        }
+        if self.kernel.is_none() && self.shim.is_some() {
+            refuse!(xml, "shim only allowed with kernel option");
+        }
+        if self.shim.is_some() && setting.emulator.is_some() && !setting.has(Flag::Shim) {
+            refuse!(unsupported, "shim is not supported by this QEMU binary");
+        }
+        Ok(())
     }
 
     /// `-boot`.
@@ -95,6 +155,7 @@ impl Os {
         let mut boot = Props::new();
         boot.set_opt("menu", self.boot_menu.map(YesNo::is_true));
         boot.set_opt("splash-time", self.boot_menu_timeout);
+        boot.set_opt("reboot-timeout", self.reboot_timeout);
         boot.set("strict", true);
         out.push(Part::options("-boot", None, boot));
     }
@@ -104,11 +165,51 @@ impl Os {
         out.extend(self.kernel.iter().map(|path| Part::plain("-kernel", path.as_str())));
         out.extend(self.initrd.iter().map(|path| Part::plain("-initrd", path.as_str())));
         out.extend(self.cmdline.iter().map(|line| Part::plain("-append", line.as_str())));
+        out.extend(self.shim.iter().map(|path| Part::plain("-shim", path.as_str())));
+        out.extend(self.dtb.iter().map(|path| Part::plain("-dtb", path.as_str())));
+        for (kind, path) in &self.acpi_tables {
+            let props = match kind {
+                AcpiTable::Raw => Props::new().with("data", path.as_str()),
+                AcpiTable::Rawset => Props::new().with("file", path.as_str()),
+                AcpiTable::Slic => Props::new().with("sig", "SLIC").with("file", path.as_str()),
+                AcpiTable::Msdm => Props::new().with("sig", "MSDM").with("file", path.as_str()),
+            };
+            out.push(Part::options("-acpitable", None, props));
+        }
+        if self.use_serial == Some(YesNo::Yes) {
+            out.push(Part::plain("-device", "sga"));
+        }
     }
 
     pub(crate) fn resources(&self, out: &mut Vec<Resource>) {
         self.firmware.resources(out);
-        let files = self.kernel.iter().chain(&self.initrd);
+        let files = self.kernel.iter().chain(&self.initrd).chain(&self.shim).chain(&self.dtb);
+        let files = files.chain(self.acpi_tables.iter().map(|(_, path)| path));
         out.extend(files.map(|path| Resource::new(path, ResourceKind::Firmware)));
     }
+}
+
+fn acpi_tables(os: Option<&Element<'_>>) -> Result<Vec<(AcpiTable, String)>> {
+    let mut out: Vec<(AcpiTable, String)> = Vec::new();
+    for table in os.and_then(|os| os.child("acpi")).iter().flat_map(|acpi| acpi.children("table")) {
+        let kind: AcpiTable = table.require_word("type")?;
+        let path = table.text();
+        if path.is_empty() {
+            refuse!(xml, "missing ACPI table file");
+        }
+        if out.iter().any(|(other, _)| *other == kind) {
+            refuse!(xml, "ACPI table type '{kind}' may only appear once");
+        }
+        out.push((kind, path));
+    }
+    out.sort_by_key(|(kind, _)| kind.index());
+    Ok(out)
+}
+
+fn reboot_timeout(text: &str) -> Result<i32> {
+    let known = text.parse().ok().filter(|timeout| (-1..=65_535).contains(timeout));
+    known.ok_or_else(|| {
+        Error::unsupported("invalid value for rebootTimeout, must be in range [-1,65535]")
+            .from_origin(Origin::Domain)
+    })
 }

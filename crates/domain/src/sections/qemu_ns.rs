@@ -62,7 +62,10 @@ impl Property {
         let kind: PropertyType = el.require_word("type")?;
         let text = el.attr("value").unwrap_or_default();
         if text.is_empty() && !matches!(kind, PropertyType::Remove | PropertyType::String) {
-            refuse!(xml, "missing 'value' attribute for 'qemu:property' for property '{name}' of device '{alias}'");
+            refuse!(
+                xml,
+                "missing 'value' attribute for 'qemu:property' for property '{name}' of device '{alias}'"
+            );
         }
         let invalid = || {
             Error::xml(format!(
@@ -72,9 +75,7 @@ impl Property {
         let value = match kind {
             PropertyType::Remove => None,
             PropertyType::String => Some(PropertyValue::String(text.to_owned())),
-            PropertyType::Unsigned => {
-                Some(PropertyValue::Unsigned(u64::read(text, 10).ok_or_else(invalid)?))
-            }
+            PropertyType::Unsigned => Some(PropertyValue::Unsigned(u64::read(text, 10).ok_or_else(invalid)?)),
             PropertyType::Signed => Some(PropertyValue::Signed(i64::read(text, 10).ok_or_else(invalid)?)),
             PropertyType::Bool => match text {
                 "true" | "yes" | "on" | "1" => Some(PropertyValue::Bool(true)),
@@ -132,9 +133,10 @@ impl Passthrough {
                 "deprecation" => {
                     let Some(text) = el.attr("behavior").filter(|text| !text.is_empty()) else { continue };
                     let known = Deprecation::parse(text);
-                    out.deprecation = Some(known.ok_or_else(|| {
-                        Error::xml(format!("unsupported deprecation behavior '{text}'"))
-                    })?);
+                    out.deprecation =
+                        Some(known.ok_or_else(|| {
+                            Error::xml(format!("unsupported deprecation behavior '{text}'"))
+                        })?);
                 }
                 _ => {}
             }
@@ -144,8 +146,9 @@ impl Passthrough {
 
     fn read_commandline(&mut self, el: &Element<'_>) -> Result<()> {
         for arg in el.children("arg") {
-            let value =
-                arg.attr("value").ok_or_else(|| Error::internal("No qemu command-line argument specified"))?;
+            let value = arg
+                .attr("value")
+                .ok_or_else(|| Error::internal("No qemu command-line argument specified"))?;
             self.arguments.push(value.to_owned());
         }
         for env in el.children("env") {
@@ -199,7 +202,7 @@ impl Passthrough {
         if self.capabilities.is_empty() {
             return None;
         }
-        let mut flags = flags.clone();
+        let mut flags = *flags;
         for (add, flag) in &self.capabilities {
             if *add { flags.insert(*flag) } else { flags.remove(*flag) }
         }

@@ -65,7 +65,11 @@ const TABLES: &[Table] = &[
         number: "2",
         strings: &["manufacturer", "product", "version", "serial", "asset", "location"],
     },
-    Table { element: "chassis", number: "3", strings: &["manufacturer", "version", "serial", "asset", "sku"] },
+    Table {
+        element: "chassis",
+        number: "3",
+        strings: &["manufacturer", "version", "serial", "asset", "sku"],
+    },
 ];
 
 /// Reads all of a document; `uuid` is the guest's.
@@ -90,7 +94,7 @@ fn detail(text: &str) -> Error {
 fn is_date(text: &str) -> bool {
     let parts: Vec<Option<u32>> = text.split('/').map(|part| part.parse().ok()).collect();
     let [Some(month), Some(day), Some(year)] = parts[..] else { return false };
-    (1..=12).contains(&month) && (1..=31).contains(&day) && (year < 100 || year >= 1900)
+    (1..=12).contains(&month) && (1..=31).contains(&day) && !(100..1900).contains(&year)
 }
 
 impl Smbios {
@@ -261,7 +265,8 @@ pub(crate) fn parts(
 pub(crate) fn resources(all: &[Sysinfo], out: &mut Vec<Resource>) {
     for one in all {
         if let Sysinfo::Fwcfg(files) = one {
-            let named = files.iter().filter(|file| file.value.is_none()).filter_map(|file| file.file.as_ref());
+            let named =
+                files.iter().filter(|file| file.value.is_none()).filter_map(|file| file.file.as_ref());
             out.extend(named.map(|path| Resource::new(path, ResourceKind::Firmware)));
         }
     }

@@ -53,6 +53,7 @@ fn with_domain(
         config: &config,
         entropy: &FixedEntropy,
         host_model: host_model.as_ref(),
+        flags: None,
     };
     let mode =
         ReadMode { live: args.flag("from=live"), strict: false, abi_update: args.flag("parse=abi-update") };

@@ -31,6 +31,7 @@ fn with_complete(
         config: &config,
         entropy: &FixedEntropy,
         host_model: None,
+        flags: None,
     };
     run(&|draft: Draft| draft.complete(&setting))
 }

@@ -197,9 +197,9 @@ impl Cputune {
 
     pub(crate) fn format(&self, root: &mut El) {
         let mut el = El::new("cputune");
-        el.extend(self.knobs.iter().map(|(knob, value)| {
-            El::with_text(ostler_base::Word::as_str(*knob), value)
-        }));
+        el.extend(
+            self.knobs.iter().map(|(knob, value)| El::with_text(ostler_base::Word::as_str(*knob), value)),
+        );
         el.extend(
             self.vcpupin.iter().map(|(id, set)| El::new("vcpupin").attr("vcpu", id).attr("cpuset", set)),
         );

@@ -99,7 +99,8 @@ impl CacheAllocation {
 
 impl Monitor {
     fn parse(el: &Element<'_>, group: &IdSet, leveled: bool) -> Result<Self> {
-        let level = if leveled { Some(el.nonzero("level")?.ok_or_else(|| el.missing("level"))?) } else { None };
+        let level =
+            if leveled { Some(el.nonzero("level")?.ok_or_else(|| el.missing("level"))?) } else { None };
         if level.is_some_and(|level| level != 3) {
             refuse!(unsupported, "Invalid monitor cache level '{}'", level.unwrap_or(0));
         }
