@@ -35,7 +35,17 @@ pub trait Entropy: Sync {
     fn now(&self) -> i64;
 }
 
-impl Setting<'_> {
+impl<'a> Setting<'a> {
+    /// One in which nothing is known of the guest's run.
+    pub fn new(
+        emulator: Option<&'a Emulator>,
+        host: &'a HostFacts,
+        config: &'a DriverConfig,
+        entropy: &'a dyn Entropy,
+    ) -> Self {
+        Setting { emulator, host, config, entropy, host_model: None, flags: None }
+    }
+
     /// Whether the emulator is known and has a flag.
     pub fn has(&self, flag: Flag) -> bool {
         match self.flags {

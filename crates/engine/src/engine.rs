@@ -176,14 +176,7 @@ impl Engine {
 
     /// What definitions are completed against and plans are made from.
     pub fn setting<'a>(&'a self, emulator: Option<&'a Emulator>) -> Setting<'a> {
-        Setting {
-            emulator,
-            host: &self.0.host,
-            config: &self.0.config,
-            entropy: &Random,
-            host_model: None,
-            flags: None,
-        }
+        Setting::new(emulator, &self.0.host, &self.0.config, &Random)
     }
 
     /// What `host-model` stands for with an emulator, for a guest's accelerator.

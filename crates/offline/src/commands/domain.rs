@@ -48,12 +48,8 @@ fn with_domain(
         _ => None,
     };
     let setting = Setting {
-        emulator: emulator.as_deref(),
-        host: &host,
-        config: &config,
-        entropy: &FixedEntropy,
         host_model: host_model.as_ref(),
-        flags: None,
+        ..Setting::new(emulator.as_deref(), &host, &config, &FixedEntropy)
     };
     let mode =
         ReadMode { live: args.flag("from=live"), strict: false, abi_update: args.flag("parse=abi-update") };

@@ -25,14 +25,7 @@ fn with_complete(
     };
     let host = fake::host(args)?;
     let config = fake::config(args);
-    let setting = Setting {
-        emulator: emulator.as_deref(),
-        host: &host,
-        config: &config,
-        entropy: &FixedEntropy,
-        host_model: None,
-        flags: None,
-    };
+    let setting = Setting::new(emulator.as_deref(), &host, &config, &FixedEntropy);
     run(&|draft: Draft| draft.complete(&setting))
 }
 

@@ -13,8 +13,7 @@ pub(super) fn status(args: &Args, _: &mut Kept) -> Result<String> {
     args.only_flags(&[])?;
     let host = fake::host(args)?;
     let config = fake::config(args);
-    let setting =
-        Setting { emulator: None, host: &host, config: &config, entropy: &FixedEntropy, host_model: None };
+    let setting = Setting::new(None, &host, &config, &FixedEntropy);
     let (record, domain) = RunRecord::parse(&args.read_input(0)?, &setting)?;
     Ok(record.to_xml(&domain))
 }
