@@ -264,9 +264,9 @@ impl Domain {
     pub(crate) fn for_run(&self, setting: &Setting<'_>) -> Result<Domain> {
         let mut draft = self.0.clone();
         crate::firmware::at_start(&mut draft, setting)?;
-        passes::usb_ports(&mut draft)?;
+        passes::places_for_run(&mut draft)?;
         cpu::settle(&mut draft, setting)?;
-        memory::align(&mut draft);
+        memory::align(&mut draft)?;
         let Draft { head, devices, .. } = &mut draft;
         devices.assign_aliases(head);
         crate::devices::disk::name_nodes(&mut devices.disks);

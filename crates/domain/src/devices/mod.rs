@@ -11,6 +11,7 @@ pub mod audio;
 pub mod channel;
 pub mod console;
 pub mod controller;
+pub mod crypto;
 pub mod disk;
 pub mod filesystem;
 pub mod graphics;
@@ -18,14 +19,19 @@ pub mod hostdev;
 pub mod hub;
 pub mod input;
 pub mod interface;
+pub mod iommu;
 pub mod lease;
 pub mod memballoon;
+pub mod memory;
+pub mod nvram;
 pub mod panic;
 pub mod parallel;
+pub mod pstore;
 pub mod redirdev;
 pub mod redirfilter;
 pub mod rng;
 pub mod serial;
+pub mod shmem;
 pub mod smartcard;
 pub mod sound;
 pub mod tpm;
@@ -103,7 +109,12 @@ pub trait Device: Debug {
         0
     }
 
-    /// The alias of the device that is the `nth` of its kind; empty for what has no identifier in
+    /// What devices are counted by for their aliases, where it is not their kind.
+    fn series(&self) -> &'static str {
+        ""
+    }
+
+    /// The alias of the device that is the `nth` of its series; empty for what has no identifier in
     /// the emulator.
     fn alias(&self, nth: usize, head: &Head) -> String;
 
@@ -127,7 +138,9 @@ pub trait Device: Debug {
     }
 
     /// Rounds that memory up to what emulators take.
-    fn align_module(&mut self, _head: &Head) {}
+    fn align_module(&mut self, _head: &Head) -> Result<()> {
+        Ok(())
+    }
 
     /// Asks what has to be known of the host before it can be planned.
     fn ask(&self, _out: &mut Vec<Query>) {}
@@ -287,7 +300,8 @@ macro_rules! kinds {
 
             /// Gives every device that has none its alias.
             pub(crate) fn assign_aliases(&mut self, head: &Head) {
-                $(for (nth, device) in self.$field.iter_mut().enumerate() {
+                $(let places = nth_of_series(&self.$field);
+                for (nth, device) in places.into_iter().zip(&mut self.$field) {
                     if device.info().alias.is_none() {
                         let alias = device.alias(nth, head);
                         device.info_mut().alias = Some(alias).filter(|alias| !alias.is_empty());
@@ -325,8 +339,20 @@ kinds! {
     watchdogs: watchdog::Watchdog, argv 60, place 50, visit 140;
     memballoons: memballoon::Memballoon, argv 70, place 40, visit 150;
     rngs: rng::Rng, argv 75, place 45, visit 160;
+    nvrams: nvram::Nvram, argv 76, place 90, visit 165;
     panics: panic::Panic, argv 80, place 85, visit 200;
+    shmems: shmem::Shmem, argv 85, place 60, visit 180;
+    memories: memory::Memory, argv 12, place 75, visit 220;
+    cryptos: crypto::Crypto, argv 87, place 80, visit 240;
+    iommus: iommu::Iommu, argv 4, place 68, visit 225;
     vsocks: vsock::Vsock, argv 90, place 70, visit 230;
+    pstores: pstore::Pstore, argv 95, place 88, visit 250;
+}
+
+/// For each device the number of those before it in its series.
+fn nth_of_series<D: Device>(devices: &[D]) -> Vec<usize> {
+    let before = |at: usize| devices[..at].iter().filter(|d| d.series() == devices[at].series()).count();
+    (0..devices.len()).map(before).collect()
 }
 
 fn parse_kind<K: Kind>(devices: &Element<'_>, mode: &ReadMode) -> Result<Vec<K>> {

@@ -2,7 +2,7 @@
 
 use ostler_caps::emulator::Flag;
 
-use super::{AddedUsb, Machine, VirtioBus, first_of};
+use super::{AddedUsb, IommuKind, Machine, VirtioBus, first_of};
 use crate::Setting;
 use crate::devices::console::ConsoleTarget;
 use crate::devices::controller::PciModel;
@@ -48,6 +48,10 @@ impl Machine for ArmVirt {
 
     fn default_acpi(&self) -> bool {
         true
+    }
+
+    fn iommus(&self) -> &'static [IommuKind] {
+        &[IommuKind::Smmuv3, IommuKind::Virtio]
     }
 
     fn has_pcie_expanders(&self) -> bool {

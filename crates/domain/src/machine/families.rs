@@ -3,7 +3,7 @@
 use ostler_base::Arch;
 use ostler_caps::emulator::Flag;
 
-use super::{AddedUsb, Machine, Usual, VirtioBus, boards, first_of};
+use super::{AddedUsb, IommuKind, Machine, Usual, VirtioBus, boards, first_of};
 use crate::Setting;
 use crate::devices::controller::{ControllerType, PciModel};
 use crate::devices::serial::{SerialModel, SerialTarget};
@@ -186,6 +186,10 @@ impl Machine for Q35 {
 
     fn builtin_sata(&self) -> bool {
         true
+    }
+
+    fn iommus(&self) -> &'static [IommuKind] {
+        &[IommuKind::Intel, IommuKind::Virtio]
     }
 
     fn has_pcie_expanders(&self) -> bool {

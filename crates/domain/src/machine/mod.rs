@@ -39,6 +39,17 @@ pub enum AddedUsb {
     Model(&'static str),
 }
 
+/// IOMMUs that a board can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IommuKind {
+    /// VT-d.
+    Intel,
+    /// Arm SMMU v3.
+    Smmuv3,
+    /// virtio-iommu.
+    Virtio,
+}
+
 /// Devices that have a usual place on some boards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usual {
@@ -122,6 +133,11 @@ pub trait Machine: Sync {
     /// Whether it has a SCSI controller of its own.
     fn builtin_scsi(&self) -> bool {
         false
+    }
+
+    /// The IOMMUs that it can have.
+    fn iommus(&self) -> &'static [IommuKind] {
+        &[]
     }
 
     /// Whether PCI Express buses can be added beside its root.

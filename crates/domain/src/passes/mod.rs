@@ -4,6 +4,7 @@
 
 mod boot;
 mod controllers;
+mod modules;
 mod pci;
 mod pci_map;
 mod places;
@@ -11,11 +12,12 @@ mod resolve;
 mod usb;
 mod zpci;
 
-use ostler_base::Result;
+use ostler_base::{OnOff, Result};
 
 pub(crate) use resolve::accelerator;
-pub(crate) use usb::ports as usb_ports;
 
+use crate::devices::iommu::needs_eim;
+use crate::sections::features::IoApic;
 use crate::sections::{cpu, memory, sysinfo};
 use crate::{Draft, Setting};
 
@@ -27,11 +29,14 @@ const PASSES: &[Pass] = &[
     resolve::machine,
     crate::firmware::choose,
     resolve::interrupt_controller,
+    modules::auto_cell,
+    modules::new_sizes,
     resolve::memory,
     controllers::indexes,
     implied,
     primary_video,
     controllers::usb_models,
+    interrupts,
     devices_complete,
     controllers::consoles,
     controllers::for_disks,
@@ -47,6 +52,7 @@ const PASSES: &[Pass] = &[
     pci::addresses,
     zpci::identifiers,
     new_usb_ports,
+    memory_slots,
     boot::order,
     new_memory_sizes,
 ];
@@ -79,13 +85,22 @@ pub(crate) fn resume(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
 
 /// USB ports are the guest's to see: they are found for new definitions, and again for every run.
 fn new_usb_ports(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
-    if draft.abi_update { usb_ports(draft) } else { Ok(()) }
+    if draft.abi_update { usb::ports(draft) } else { Ok(()) }
+}
+
+fn memory_slots(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
+    modules::slots(draft)
+}
+
+/// Places that a definition may leave open until it is run.
+pub(crate) fn places_for_run(draft: &mut Draft) -> Result<()> {
+    usb::ports(draft)
 }
 
 /// Sizes of new definitions are what the emulator will take; for others this waits for the run.
 fn new_memory_sizes(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     if draft.abi_update && setting.emulator.is_some() {
-        memory::align(draft);
+        memory::align(draft)?;
     }
     Ok(())
 }
@@ -104,6 +119,21 @@ fn primary_video(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     if let Some(video) = videos.get_mut(primary) {
         video.primary = true;
         videos[..=primary].rotate_right(1);
+    }
+    Ok(())
+}
+
+/// Guests with many processors need extended interrupt mode, and interrupts that are remapped need
+/// an I/O APIC outside the kernel.
+fn interrupts(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
+    let needs_eim = needs_eim(&draft.head);
+    if needs_eim && draft.abi_update {
+        draft.devices.iommus.iter_mut().for_each(|iommu| iommu.extend(setting));
+    }
+    if let [iommu] = &draft.devices.iommus[..]
+        && (iommu.driver.intremap == Some(OnOff::On) || needs_eim)
+    {
+        draft.head.features.ioapic.get_or_insert(IoApic::Qemu);
     }
     Ok(())
 }

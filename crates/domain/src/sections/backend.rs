@@ -29,6 +29,8 @@ pub(crate) struct Request<'a> {
     pub(crate) page_size: Option<u64>,
     /// The nodes of the host that it asks for.
     pub(crate) nodes: Option<&'a IdSet>,
+    /// The name of its file among the guest's memory in files; the object's where absent.
+    pub(crate) file: Option<&'a str>,
     /// The file that is this memory (a non-volatile module's).
     pub(crate) path: Option<&'a str>,
     /// Who sees what is written to it.
@@ -45,6 +47,10 @@ pub(crate) struct Request<'a> {
     pub(crate) system: bool,
     /// Whether its pages are taken at once; as the definition says where absent.
     pub(crate) preallocate: Option<OnOff>,
+    /// Its pages are taken by the device that uses it, and not before.
+    pub(crate) lazy: bool,
+    /// It is memory of enclaves.
+    pub(crate) enclave: bool,
     /// The object must be there whatever is asked of it.
     pub(crate) force: bool,
 }
@@ -58,6 +64,7 @@ impl<'a> Request<'a> {
             cell: None,
             page_size: None,
             nodes: None,
+            file: None,
             path: None,
             access: None,
             discard: None,
@@ -66,6 +73,8 @@ impl<'a> Request<'a> {
             read_only: false,
             system: false,
             preallocate: None,
+            lazy: false,
+            enclave: false,
             force: false,
         }
     }
@@ -77,6 +86,8 @@ pub(crate) struct Backend {
     pub(crate) parts: Vec<Part>,
     /// Whether it does anything that a bare size would not.
     pub(crate) needed: bool,
+    /// Whether its pages are to be taken at once.
+    pub(crate) preallocate: bool,
 }
 
 /// The pages that a piece of memory is made of.
@@ -99,8 +110,9 @@ pub(crate) fn make(build: &Build<'_>, request: &Request<'_>) -> Result<Backend> 
     let pages = pages(draft, setting, request)?;
     let mut preallocate = backing.allocation == Some(Allocation::Immediate);
     let mut props = Props::new().with("qom-type", "memory-backend-ram").with("id", request.alias);
-    let memfd = request.path.is_none() && backing.source == Some(MemorySource::Memfd);
+    let memfd = request.path.is_none() && !request.enclave && backing.source == Some(MemorySource::Memfd);
     let file = !memfd
+        && !request.enclave
         && (pages.size.is_some()
             || request.path.is_some()
             || access.is_some()
@@ -117,7 +129,9 @@ pub(crate) fn make(build: &Build<'_>, request: &Request<'_>) -> Result<Backend> 
         let path = match (request.path, pages.size) {
             (Some(path), _) => path.to_owned(),
             (None, Some(size)) => huge_page_dir(draft, setting, size)?,
-            (None, None) => format!("{}/{}", backing_dir(draft, setting), request.alias),
+            (None, None) => {
+                format!("{}/{}", backing_dir(draft, setting), request.file.unwrap_or(request.alias))
+            }
         };
         preallocate |= request.path.is_some() || pages.size.is_some();
         props.set("mem-path", path);
@@ -128,7 +142,12 @@ pub(crate) fn make(build: &Build<'_>, request: &Request<'_>) -> Result<Backend> 
         props.set("x-use-canonical-path-for-ramblock-id", false);
     }
     let preallocate = request.preallocate.map_or(preallocate, OnOff::is_true);
-    if preallocate {
+    if request.enclave {
+        props.set("qom-type", "memory-backend-epc");
+    }
+    if request.lazy {
+        props.set("reserve", false);
+    } else if preallocate {
         props.set("prealloc", true);
         props.set_opt("prealloc-threads", backing.allocation_threads);
     }
@@ -142,7 +161,7 @@ pub(crate) fn make(build: &Build<'_>, request: &Request<'_>) -> Result<Backend> 
     }
     let nodes = host_nodes(build, request, &mut props)?;
     let mut parts = Vec::new();
-    if let Some(nodes) = nodes.filter(|_| preallocate && setting.has(Flag::ThreadContext)) {
+    if let Some(nodes) = nodes.filter(|_| preallocate && !request.lazy && setting.has(Flag::ThreadContext)) {
         parts.push(thread_context(request.alias, &nodes, &mut props));
     }
     parts.push(Part::Object(props));
@@ -154,7 +173,7 @@ pub(crate) fn make(build: &Build<'_>, request: &Request<'_>) -> Result<Backend> 
         || access.is_some()
         || matches!(backing.source, Some(MemorySource::File | MemorySource::Memfd))
         || request.force;
-    Ok(Backend { parts, needed })
+    Ok(Backend { parts, needed, preallocate })
 }
 
 fn of_all(access: MemoryAccess) -> MemAccess {

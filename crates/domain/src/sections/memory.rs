@@ -72,7 +72,7 @@ pub(crate) fn complete(draft: &mut Draft) -> Result<()> {
     if memory.current == 0 || memory.current > memory.total {
         memory.current = memory.total;
     }
-    if memory.can_grow() && (memory.maximum == 0 || memory.slots == 0) {
+    if memory.slots != 0 && memory.maximum == 0 {
         refuse!(xml, "both maximum memory size and memory slot count must be specified");
     }
     if memory.maximum != 0 && memory.maximum < memory.total {
@@ -105,18 +105,19 @@ fn alignment(draft: &Draft) -> u64 {
 }
 
 /// Rounds all sizes up to what emulators take.
-pub(crate) fn align(draft: &mut Draft) {
+pub(crate) fn align(draft: &mut Draft) -> Result<()> {
     let unit = alignment(draft);
     let up = |size: u64| size.div_ceil(unit).saturating_mul(unit);
     let initial = initial(draft);
     let Draft { head, devices, .. } = draft;
-    devices.iter_mut().for_each(|device| device.align_module(head));
+    devices.iter_mut().try_for_each(|device| device.align_module(head))?;
     let modules = modules(draft);
     draft.head.numa.align(unit);
     let cells = draft.head.numa.memory();
     let memory = &mut draft.head.memory;
     memory.maximum = up(memory.maximum);
     memory.total = if cells == 0 { up(initial) } else { cells }.saturating_add(modules);
+    Ok(())
 }
 
 /// What the guest has without its modules, KiB.
@@ -131,7 +132,9 @@ pub(crate) fn parts(build: &mut Build<'_>, ram_id: Option<&str>) -> Result<()> {
     let size = initial(draft);
     let mut option = Props::new().with("size", format!("{size}k"));
     if memory.can_grow() {
-        option.set("slots", memory.slots);
+        if memory.slots != 0 {
+            option.set("slots", memory.slots);
+        }
         option.set("maxmem", format!("{}k", memory.maximum));
     }
     build.parts.push(Part::options("-m", None, option));

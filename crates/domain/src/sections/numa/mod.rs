@@ -56,6 +56,19 @@ const LOCAL: u32 = 10;
 const REMOTE: u32 = 20;
 
 impl Cell {
+    /// A cell with memory (KiB) and nothing else.
+    pub(crate) fn new(id: u32, memory: u64) -> Self {
+        Cell {
+            id,
+            cpus: None,
+            memory,
+            access: None,
+            discard: None,
+            distances: BTreeMap::new(),
+            caches: Vec::new(),
+        }
+    }
+
     fn parse(el: &Element<'_>, place: u32) -> Result<Self> {
         let cpus = match el.attr("cpus") {
             Some(text) => Some(
