@@ -17,6 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pools", &["base", "xml", "vocab", "plan"]),
     ("host", &["base", "plan", "launcher"]),
     ("launcher", &["base"]),
+    ("lease", &["base", "pools"]),
     ("qmp", &["base"]),
     ("native", &["base", "xml"]),
     ("rpc", &["base"]),

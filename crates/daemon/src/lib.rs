@@ -23,6 +23,8 @@ pub mod host_cpu;
 mod huge_pages;
 pub mod layout;
 pub mod log;
+pub mod network_conf;
+pub mod objects;
 pub mod options;
 pub mod pidfile;
 pub mod qemu_conf;

@@ -25,6 +25,7 @@ use crate::deliver::deliver;
 use crate::dispatch::Front;
 use crate::layout::Layout;
 use crate::log::{self, Place, Priority};
+use crate::objects;
 use crate::options::Options;
 use crate::pidfile::PidFile;
 use crate::qemu_conf::QemuConf;
@@ -141,6 +142,7 @@ async fn serve(
         tokio::spawn(accept(daemon.clone(), servers[0].clone(), Listener::Tcp(listener)));
     }
     tokio::spawn(deliver(daemon.clone(), daemon.engine.subscribe()));
+    tokio::spawn(objects::deliver(daemon.clone(), daemon.engine.subscribe_objects()));
     report_ready(options)?;
     let autostart = daemon.engine.clone();
     tokio::spawn(async move { autostart.autostart().await });

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ostler_base::{Arch, Word};
 use ostler_caps::emulator::ProbeHost;
 use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig};
+use ostler_engine::networks::{self, Backend};
 use ostler_engine::{Paths, Setup};
 use ostler_plan::Owner;
 
@@ -15,7 +16,9 @@ use crate::firmware;
 use crate::host_cpu::OfThisHost;
 use crate::huge_pages;
 use crate::layout::{Instance, Layout};
+use crate::network_conf::NetworkConf;
 use crate::qemu_conf::QemuConf;
+use crate::settings;
 
 /// Where emulators are searched for if nothing says where programs are.
 const PROGRAMS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -26,7 +29,10 @@ const INHERITED: &[&str] = &["LD_PRELOAD", "LD_LIBRARY_PATH", "USER", "LOGNAME",
 /// The program between fork and exec of an emulator.
 const LAUNCHER: &str = "ostler-launcher";
 
-/// Where an installed launcher lies if it is not beside the daemon.
+/// The program that dnsmasq tells of leases.
+const LEASE_PROGRAM: &str = "ostler-lease";
+
+/// Where installed programs lie if they are not beside the daemon.
 const INSTALLED: &str = "/usr/libexec/ostler";
 
 /// What the engine of this instance is made of. The error is a message for the user.
@@ -40,7 +46,8 @@ pub fn setup(layout: &Layout, conf: &QemuConf) -> Result<Setup, String> {
         host: HostFacts::of(arch),
         search: std::env::split_paths(&programs).filter(|place| place.is_absolute()).collect(),
         probe: ProbeHost { hvf: false, microcode: microcode() },
-        launcher: launcher(),
+        launcher: beside(LAUNCHER),
+        networks: networks(layout)?,
         host_models: Box::new(OfThisHost::new(arch, microcode())),
         descriptors: firmware::directories(&layout.etc),
     })
@@ -147,9 +154,22 @@ fn environment(variable: impl Fn(&str) -> Option<String>) -> Vec<(String, String
 }
 
 /// The launcher that was built or installed beside this program, else where packages put it.
-fn launcher() -> PathBuf {
-    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(LAUNCHER)));
-    beside.filter(|path| path.is_file()).unwrap_or_else(|| Path::new(INSTALLED).join(LAUNCHER))
+fn beside(name: &str) -> PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(name)));
+    beside.filter(|path| path.is_file()).unwrap_or_else(|| Path::new(INSTALLED).join(name))
+}
+
+/// How networks are run: by `network.conf`, else by the program that is there.
+fn networks(layout: &Layout) -> Result<networks::Setup, String> {
+    let path = layout.etc.join("network.conf");
+    let conf = settings::load::<NetworkConf>(&path, false).map_err(|e| e.to_string())?.config;
+    let backend = match &conf.firewall_backend {
+        Some(word) => Backend::parse(word)
+            .ok_or_else(|| format!("{}: firewall_backend: unknown backend '{word}'", path.display()))?,
+        None if ostler_host::find_program_path("nft").is_some() => Backend::Nftables,
+        None => Backend::Iptables,
+    };
+    Ok(networks::Setup { backend, lease_program: beside(LEASE_PROGRAM) })
 }
 
 /// The version of the CPUs' microcode; 0 where the kernel shows none.

@@ -21,6 +21,8 @@ use crate::domain::{Guest, View};
 use crate::emulators::Emulators;
 use crate::events::{Event, What};
 use crate::files::{self, Durability};
+use crate::networks::{self, Networks};
+use crate::objects::{ObjectEvent, Teller};
 use crate::{Paths, Registry};
 
 /// How many events a slow listener may be behind before it misses some.
@@ -51,6 +53,8 @@ pub struct Setup {
     pub host_models: Box<dyn HostModels>,
     /// Directories of firmware descriptors, the distribution's first.
     pub descriptors: Vec<PathBuf>,
+    /// What networks have to know of the host.
+    pub networks: networks::Setup,
 }
 
 /// The engine. Clones share it.
@@ -66,6 +70,8 @@ struct Inner {
     launcher: PathBuf,
     host_models: Box<dyn HostModels>,
     descriptors: Vec<PathBuf>,
+    networks: Networks,
+    teller: Teller,
     registry: Registry,
     definitions: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Event>,
@@ -75,7 +81,7 @@ struct Inner {
 
 /// Identifiers from the kernel's random bytes.
 #[derive(Debug)]
-struct Random;
+pub(crate) struct Random;
 
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -114,6 +120,9 @@ pub(crate) async fn blocking<T: Send + 'static>(
 impl Engine {
     /// Makes the directories, reads which guests are defined, and takes over those that run.
     pub async fn open(setup: Setup) -> Result<Engine> {
+        let (teller, paths) = (Teller::default(), setup.paths.clone());
+        let told = teller.clone();
+        let networks = blocking(move || Networks::open(&paths, setup.networks, told)).await?;
         let engine = Engine(Arc::new(Inner {
             paths: setup.paths,
             host: setup.host,
@@ -122,6 +131,8 @@ impl Engine {
             launcher: setup.launcher,
             host_models: setup.host_models,
             descriptors: setup.descriptors,
+            networks,
+            teller,
             registry: Registry::default(),
             definitions: tokio::sync::Mutex::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
@@ -131,6 +142,12 @@ impl Engine {
         let loader = engine.clone();
         blocking(move || loader.load()).await?;
         engine.recover().await?;
+        let orphans = engine.clone();
+        blocking(move || {
+            orphans.networks().release_orphans(|owner| orphans.runs(owner));
+            Ok(())
+        })
+        .await?;
         Ok(engine)
     }
 
@@ -157,6 +174,21 @@ impl Engine {
     /// The guests.
     pub fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    /// The networks.
+    pub fn networks(&self) -> &Networks {
+        &self.0.networks
+    }
+
+    /// From now on, everything that happens to networks, pools and secrets.
+    pub fn subscribe_objects(&self) -> broadcast::Receiver<ObjectEvent> {
+        self.0.teller.subscribe()
+    }
+
+    /// Whether the guest with this UUID runs.
+    fn runs(&self, uuid: Uuid) -> bool {
+        self.registry().by_uuid(uuid).is_some_and(|guest| guest.view().is_active())
     }
 
     /// The program between fork and exec of an emulator.
@@ -292,8 +324,16 @@ impl Engine {
         }
     }
 
-    /// Starts every guest that is marked to start with the daemon, side by side.
+    /// Starts every network and then every guest that is marked to start with the daemon, guests side
+    /// by side.
     pub async fn autostart(&self) {
+        let networks = self.networks().clone();
+        // What fails is logged.
+        let _ = blocking(move || {
+            networks.autostart();
+            Ok(())
+        })
+        .await;
         let mut starts = tokio::task::JoinSet::new();
         for guest in self.registry().all() {
             let view = guest.view();

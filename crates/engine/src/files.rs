@@ -22,13 +22,18 @@ const UNSAFE: &[char] = &[
 
 /// The header that tells not to edit a file, then `content`.
 pub fn with_header(name: &str, uuid: Uuid, content: &str) -> String {
+    with_header_for("edit", name, uuid, content)
+}
+
+/// The same, for an object that this command of `virsh` edits.
+pub fn with_header_for(command: &str, name: &str, uuid: Uuid, content: &str) -> String {
     let uuid = uuid.to_string();
     let safe = |word: &str| !word.contains(UNSAFE) && !word.contains("--");
     let whom = [name, &uuid].into_iter().find(|word| safe(word)).unwrap_or_default();
     format!(
         "<!--\nWARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE\n\
          OVERWRITTEN AND LOST. Changes to this xml configuration should be made using:\n  \
-         virsh edit {whom}\nor other application using the libvirt API.\n-->\n\n{content}"
+         virsh {command} {whom}\nor other application using the libvirt API.\n-->\n\n{content}"
     )
 }
 

@@ -1,4 +1,4 @@
-//! The life of guests: one owner per guest, operations, events, status files, recovery.
+//! The life of guests and networks: one owner for each, operations, events, status files, recovery.
 //!
 //! Owns: which guests there are, what each is doing, and every step between. Never: knows a client,
 //! a wire or a procedure.
@@ -10,13 +10,17 @@ mod engine;
 pub mod events;
 pub mod files;
 pub mod log;
+pub mod networks;
+pub mod objects;
 pub mod ops;
 pub mod paths;
 mod recover;
 pub mod registry;
+pub mod shelf;
 
 pub use domain::{Guest, View};
 pub use engine::{Engine, HostModels, Setup};
+pub use networks::Networks;
 pub use ops::define::Strictness;
 pub use ops::firmware::Variables;
 pub use ops::start::Processors;

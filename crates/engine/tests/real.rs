@@ -113,6 +113,10 @@ fn setup(root: &Path) -> Option<Setup> {
         search: vec![emulators],
         probe: ProbeHost::default(),
         launcher: launcher?,
+        networks: ostler_engine::networks::Setup {
+            backend: ostler_engine::networks::Backend::Nftables,
+            lease_program: "/bin/true".into(),
+        },
         host_models: Box::new(Unknown),
         descriptors: vec!["/usr/share/qemu/firmware".into()],
     })

@@ -30,9 +30,11 @@
 //!
 //! After a restart of the daemon `Process::adopt(pid, start_time)` finds the same process or nothing.
 
+mod command;
 mod exec;
 pub mod fs;
 pub mod kvm;
+pub mod net;
 pub mod node;
 mod process;
 mod query;
@@ -46,6 +48,7 @@ use std::io;
 
 use ostler_base::Error;
 
+pub use command::{Program, find_program_path};
 pub use exec::{Host, RecordingHost, execute, take_back};
 pub use ostler_launcher::{Identity, Limit, LimitKind};
 pub use process::{Exit, Process, cpu_time};

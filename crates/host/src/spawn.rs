@@ -19,6 +19,7 @@ use ostler_launcher::{GO, Identity, Limit, Order, Report, receive_report, send_o
 use ostler_plan::{FdSource, Launch, PassedFd, argv};
 use rustix::fs::OFlags;
 
+use crate::net::open_tap;
 use crate::{Process, failed, listen_unix, sys};
 
 /// How long the launcher may take for a step; it waits for nobody.
@@ -198,9 +199,7 @@ fn open(fd: &PassedFd, given: &BTreeMap<String, OwnedFd>) -> Result<OwnedFd> {
             .ok_or_else(|| Error::internal(format!("no descriptor '{name}' came with the request")))?
             .try_clone()
             .map_err(|error| failed(format_args!("cannot duplicate descriptor '{name}'"), error)),
-        FdSource::Tap { name, .. } => {
-            Err(Error::operation_unsupported(format!("cannot open tap device '{name}' on this host")))
-        }
+        FdSource::Tap { name, existing, multi_queue } => open_tap(name, *existing, *multi_queue),
     }
 }
 

@@ -78,6 +78,24 @@ pub(crate) fn kvm_make(above: impl AsFd, cpu: bool) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Makes an open `/dev/net/tun` the descriptor of a tap with this name (shorter than 16 bytes), which is
+/// made if it is not there: whole Ethernet frames, each with the header for offloads.
+pub(crate) fn attach_tap(file: &std::fs::File, name: &str, multi_queue: bool) -> io::Result<()> {
+    let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+    let flags = if multi_queue { flags | libc::IFF_MULTI_QUEUE } else { flags };
+    let mut request = [0_u8; 40];
+    let (bytes, rest) = request.split_at_mut(libc::IFNAMSIZ);
+    let room = bytes.get_mut(..name.len()).filter(|_| name.len() < libc::IFNAMSIZ);
+    room.ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(name.as_bytes());
+    if let (Some(place), Ok(flags)) = (rest.first_chunk_mut::<2>(), u16::try_from(flags)) {
+        *place = flags.to_ne_bytes();
+    }
+    // SAFETY: the request is a `struct ifreq` (name, then the flags) and as long as one; the kernel
+    // reads and writes it during the call only.
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, request.as_mut_ptr()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

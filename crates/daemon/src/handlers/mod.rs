@@ -9,11 +9,14 @@ mod domain;
 mod events;
 mod hypervisor_cpu;
 mod native;
+mod network;
 mod node;
 mod node_changes;
 
 use ostler_base::{Code, Error, Origin, Result};
+use ostler_pools::Schema;
 use ostler_rpc::table::Program;
+use ostler_rpc::xdr::List;
 
 use crate::dispatch::{Entry, Table, table};
 
@@ -25,6 +28,9 @@ static REMOTE: Table = table(&[
     native::HANDLERS,
     node::HANDLERS,
     node_changes::HANDLERS,
+    network::HANDLERS[0],
+    network::HANDLERS[1],
+    network::HANDLERS[2],
     domain::HANDLERS[0],
     domain::HANDLERS[1],
     domain::HANDLERS[2],
@@ -51,3 +57,83 @@ pub(crate) fn only_flags(flags: u32, known: u32, function: &str, origin: Origin)
         }
     }
 }
+
+/// How a document is read, by the flag that asks for the strict way.
+pub(crate) fn schema(flags: u32, strict: u32) -> Schema {
+    if flags & strict != 0 { Schema::Strict } else { Schema::Lenient }
+}
+
+/// Runs what may block on a thread of its own.
+pub(crate) async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::internal("a step ended before it was done")),
+    }
+}
+
+/// Whether an object passes the filters of a list: of each pair of flags (holds, does not hold), one
+/// that is so is enough, and a pair of which none is set lets all pass.
+pub(crate) fn passes(flags: u32, pairs: &[(bool, u32, u32)]) -> bool {
+    pairs.iter().all(|(is, yes, no)| flags & (yes | no) == 0 || flags & (if *is { *yes } else { *no }) != 0)
+}
+
+/// A count as the wire has it.
+pub(crate) fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// How many names a client has room for.
+pub(crate) fn room(most: i32) -> usize {
+    usize::try_from(most).unwrap_or_default()
+}
+
+/// The list that a client asked for, and how many there are: without `need_results` only that.
+pub(crate) fn listed<T, const MAX: usize>(all: Vec<T>, need_results: i32) -> (List<T, MAX>, u32) {
+    let number = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    (if need_results != 0 { all.into() } else { List::default() }, number)
+}
+
+/// A handler that answers at once: `answer!(Object; Procedure, |daemon, object, args| result)`.
+macro_rules! answer {
+    ($on:ty; $procedure:ident, |$daemon:pat_param, $object:pat_param, $args:pat_param| $body:expr) => {
+        impl $crate::dispatch::Answer<call::$procedure> for $crate::daemon::Daemon {
+            type On = $on;
+
+            fn answer(
+                &self,
+                _session: &std::sync::Arc<$crate::session::Session>,
+                on: $crate::access::Allowed<$on>,
+                $args: <call::$procedure as ostler_rpc::table::Procedure>::Args,
+            ) -> ostler_base::Result<<call::$procedure as ostler_rpc::table::Procedure>::Ret> {
+                let ($daemon, $object) = (self, &*on);
+                $body
+            }
+        }
+    };
+}
+
+/// The same for what may block: it runs on a thread of its own.
+macro_rules! act {
+    ($on:ty; $procedure:ident, |$daemon:pat_param, $object:pat_param, $args:pat_param| $body:expr) => {
+        impl $crate::dispatch::Act<call::$procedure> for $crate::daemon::Daemon {
+            type On = $on;
+
+            async fn act(
+                self: std::sync::Arc<Self>,
+                _session: std::sync::Arc<$crate::session::Session>,
+                on: $crate::access::Allowed<$on>,
+                args: <call::$procedure as ostler_rpc::table::Procedure>::Args,
+            ) -> ostler_base::Result<<call::$procedure as ostler_rpc::table::Procedure>::Ret> {
+                let work = move || {
+                    let ($daemon, $object, $args) = (&*self, &*on, args);
+                    $body
+                };
+                $crate::handlers::on_thread(work).await
+            }
+        }
+    };
+}
+
+pub(crate) use {act, answer};

@@ -9,8 +9,10 @@ pub mod dnsmasq;
 pub mod firewall;
 pub mod forward;
 pub mod ip;
+pub mod leases;
 pub mod port;
 mod rules;
+pub mod shaping;
 pub mod update;
 mod xml;
 

@@ -1,5 +1,6 @@
 //! `<interface>`: network cards.
 
+mod run;
 mod source;
 
 use ostler_base::{Error, MacAddr, Result, YesNo, refuse};
@@ -16,6 +17,7 @@ use super::{Build, Device, Info, Kind, Slot, VirtioModel, VirtioOptions};
 use crate::machine;
 use crate::{Draft, Head, Setting, WriteMode};
 
+pub use run::{CardRun, FilterRef, Plugged};
 pub use source::{
     CardDriver, DirectMode, Endpoint, InterfaceSource, InterfaceType, LinkState, Teaming, TeamingType,
     VhostUserMode,
@@ -75,6 +77,10 @@ pub struct Interface {
     pub coalesce: Option<u32>,
     /// `<teaming>`
     pub teaming: Option<Teaming>,
+    /// `<filterref>`
+    pub filter: Option<FilterRef>,
+    /// What it has while its guest runs.
+    pub run: CardRun,
     info: Info,
 }
 
@@ -133,7 +139,7 @@ impl Kind for Interface {
             script: attr("script", "path"),
             downscript: attr("downscript", "path"),
             // Names of our own making belong to a run.
-            target: target.filter(|(name, _)| !name.starts_with("vnet")),
+            target: target.filter(|(name, _)| !run::is_own_name(name)),
             driver: CardDriver::parse(driver)?,
             virtio: VirtioOptions::parse(driver)?,
             backend: (attr("backend", "tap"), attr("backend", "vhost")),
@@ -148,6 +154,8 @@ impl Kind for Interface {
                 }),
                 None => None,
             },
+            filter: el.child("filterref").map(|f| FilterRef::parse(&f)).transpose()?,
+            run: CardRun::default(),
             info: Info::default(),
         })
     }
@@ -158,6 +166,7 @@ impl Kind for Interface {
         {
             self.target = Some((name.to_owned(), target.yes_no("managed")?));
         }
+        self.run = CardRun::parse(self.source.kind(), el)?;
         Ok(())
     }
 }
@@ -176,7 +185,10 @@ impl Interface {
         let alias = self.info.alias();
         let props = match &self.source {
             InterfaceSource::User => self.user(),
-            InterfaceSource::Ethernet => self.tap(build),
+            InterfaceSource::Ethernet => self.tap(FdKind::Tap, build),
+            InterfaceSource::Network { .. } | InterfaceSource::Bridge(_) | InterfaceSource::Direct { .. } => {
+                self.tap(FdKind::NetTap, build)
+            }
             InterfaceSource::VhostUser { path, mode, reconnect } => {
                 let chardev = format!("char{alias}");
                 let socket = ChardevBackend::Socket {
@@ -219,7 +231,7 @@ impl Interface {
         props
     }
 
-    fn tap(&self, build: &mut Build<'_>) -> Props {
+    fn tap(&self, kind: FdKind, build: &mut Build<'_>) -> Props {
         let queues = self.queues();
         let (name, managed) = match &self.target {
             Some((name, managed)) => (name.clone(), *managed),
@@ -233,7 +245,7 @@ impl Interface {
             existing: managed == Some(YesNo::No),
             multi_queue: queues > 1,
         };
-        let taps = open(FdKind::Tap, &tap);
+        let taps = open(kind, &tap);
         let mut props = Props::new().with("type", "tap");
         let several = queues > 1;
         props.set(if several { "fds" } else { "fd" }, taps.join(":"));
@@ -310,12 +322,16 @@ impl Device for Interface {
         &mut self.info
     }
 
-    fn format(&self, _mode: &WriteMode) -> El {
+    fn format(&self, mode: &WriteMode) -> El {
         let mut el = El::new("interface")
             .attr("type", self.source.kind())
             .attr_opt("trustGuestRxFilters", self.trust_filters);
         el.extend(self.mac.map(|mac| El::new("mac").attr("address", mac)));
-        el.push_filled(self.source.format());
+        let mut source = self.source.format();
+        if !mode.inactive {
+            self.run.write(&mut source);
+        }
+        el.push_filled(source);
         el.extend(self.vlan.as_ref().map(Vlan::to_el));
         el.extend(self.virtualport.as_ref().and_then(VirtualPort::to_el));
         el.extend(self.bandwidth.as_ref().map(Bandwidth::to_el));
@@ -335,6 +351,7 @@ impl Device for Interface {
         el.extend(
             self.target
                 .as_ref()
+                .filter(|(name, _)| !mode.inactive || !run::is_own_name(name))
                 .map(|(name, managed)| El::new("target").attr("dev", name).attr_opt("managed", *managed)),
         );
         el.extend(self.model.as_ref().map(|model| El::new("model").attr("type", model)));
@@ -343,6 +360,7 @@ impl Device for Interface {
         el.push_filled(driver);
         let (tap, vhost) = &self.backend;
         el.push_filled(El::new("backend").attr_opt("tap", tap.as_ref()).attr_opt("vhost", vhost.as_ref()));
+        el.extend(self.filter.as_ref().map(FilterRef::format));
         el.extend(self.sndbuf.map(|size| El::new("tune").child(El::with_text("sndbuf", size))));
         el.extend(self.link.map(|state| El::new("link").attr("state", state)));
         el.extend(self.mtu.map(|size| El::new("mtu").attr("size", size)));
