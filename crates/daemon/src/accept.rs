@@ -12,49 +12,79 @@ use ostler_rpc::keepalive::Watch;
 use ostler_rpc::server::Server;
 use ostler_rpc::transport::Transport;
 use rustix::io::Errno;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tracing::warn;
 
 use crate::config::Config;
 use crate::daemon::Daemon;
 use crate::dispatch::Front;
+use crate::roster::Arriving;
 
 /// How long accepting rests when the system has no room for another client.
 const NO_ROOM: Duration = Duration::from_secs(1);
+
+/// How long somebody may take to be let in by TLS.
+const HANDSHAKE: Duration = Duration::from_secs(60);
 
 /// What clients come through.
 #[derive(Debug)]
 pub enum Listener {
     /// A UNIX socket.
     Unix(UnixListener, SocketKind),
-    /// A TCP port.
-    Tcp(TcpListener),
+    /// A TCP port, with TLS or without.
+    Tcp(TcpListener, SocketKind),
 }
 
 impl Listener {
     fn kind(&self) -> SocketKind {
         match self {
-            Listener::Unix(_, kind) => *kind,
-            Listener::Tcp(_) => SocketKind::Tcp,
+            Listener::Unix(_, kind) | Listener::Tcp(_, kind) => *kind,
         }
     }
 
     /// Takes one client.
-    async fn take(&self, server: &Server<Front>, config: &Config) -> io::Result<()> {
+    async fn take(&self, daemon: &Arc<Daemon>, server: &Arc<Server<Front>>) -> io::Result<()> {
         match self {
             Listener::Unix(listener, kind) => {
                 let (socket, _) = listener.accept().await?;
-                server.serve_unix(socket, *kind, limits(config, *kind)).map(|_| ())
+                server.serve_unix(socket, *kind, limits(&daemon.config(), *kind)).map(|_| ())
             }
-            Listener::Tcp(listener) => {
+            Listener::Tcp(listener, kind) => {
                 let (socket, address) = listener.accept().await?;
                 socket.set_nodelay(true)?;
-                let about = remote(SocketKind::Tcp, address);
-                server.serve(Transport::stream(socket), about, limits(config, SocketKind::Tcp));
+                let about = remote(*kind, address);
+                if *kind == SocketKind::Tls {
+                    let arriving = daemon.clients.arriving();
+                    tokio::spawn(let_in(daemon.clone(), server.clone(), socket, about, arriving));
+                } else {
+                    server.serve(Transport::stream(socket), about, limits(&daemon.config(), *kind));
+                }
                 Ok(())
             }
         }
     }
+}
+
+/// Shakes hands, then serves.
+async fn let_in(
+    daemon: Arc<Daemon>,
+    server: Arc<Server<Front>>,
+    socket: TcpStream,
+    mut about: About,
+    arriving: Arriving,
+) {
+    let Some(tls) = daemon.tls() else { return };
+    let address = about.address.clone().unwrap_or_default();
+    match tokio::time::timeout(HANDSHAKE, tls.accept(socket)).await {
+        Ok(Ok(accepted)) => {
+            about.certificate = accepted.name;
+            let limits = limits(&daemon.config(), SocketKind::Tls);
+            server.serve(Transport::stream(accepted.stream), about, limits);
+        }
+        Ok(Err(why)) => warn!("client {address} is not let in: {why}"),
+        Err(_) => warn!("client {address} is not let in: it takes too long"),
+    }
+    drop(arriving);
 }
 
 /// What is known of a client from elsewhere.
@@ -67,8 +97,7 @@ fn remote(socket: SocketKind, address: SocketAddr) -> About {
 pub async fn accept(daemon: Arc<Daemon>, server: Arc<Server<Front>>, listener: Listener) {
     let mut counts = daemon.roster(listener.kind()).counts();
     while counts.wait_for(|counts| counts.room()).await.is_ok() {
-        let config = daemon.config();
-        if let Err(e) = listener.take(&server, &config).await {
+        if let Err(e) = listener.take(&daemon, &server).await {
             warn!("cannot take a client: {e}");
             if e.raw_os_error().map(Errno::from_raw_os_error).is_some_and(is_lack) {
                 tokio::time::sleep(NO_ROOM).await;

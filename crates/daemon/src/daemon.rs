@@ -3,11 +3,12 @@
 //! Owns: what all clients share. Never: opens a socket.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use ostler_engine::Engine;
 use ostler_host::node::Node;
 use ostler_rpc::connection::SocketKind;
+use ostler_rpc::tls::ServerTls;
 use tokio::sync::{Notify, watch};
 
 use crate::callbacks::Numbers;
@@ -25,13 +26,15 @@ pub struct Daemon {
     /// Where its files lie.
     pub layout: Layout,
     /// The clients of the programs that are about guests and the host.
-    pub clients: Roster,
+    pub clients: Arc<Roster>,
     /// The clients of the administration program.
-    pub administrators: Roster,
+    pub administrators: Arc<Roster>,
     /// Its settings, as they were read last.
     config: RwLock<Arc<Config>>,
     /// Seconds without a client after which it ends; 0: it does not.
     timeout: watch::Sender<u32>,
+    /// TLS, where it is served.
+    tls: OnceLock<ServerTls>,
     /// Told when it is to end.
     end: Notify,
     /// What is known of the emulator that is used where a guest names none.
@@ -56,10 +59,16 @@ impl Daemon {
         let admin = Bounds { min: config.admin_min_workers, max: config.admin_max_workers, urgent: 0 };
         Daemon {
             layout,
-            clients: Roster::new("libvirtd", config.max_clients, config.max_anonymous_clients, workers),
-            administrators: Roster::new("admin", config.admin_max_clients, 0, admin),
+            clients: Arc::new(Roster::new(
+                "libvirtd",
+                config.max_clients,
+                config.max_anonymous_clients,
+                workers,
+            )),
+            administrators: Arc::new(Roster::new("admin", config.admin_max_clients, 0, admin)),
             config: RwLock::new(Arc::new(config)),
             timeout: watch::Sender::new(0),
+            tls: OnceLock::new(),
             end: Notify::new(),
             emulator: Emulator::default(),
             engine: Arc::new(engine),
@@ -82,6 +91,17 @@ impl Daemon {
     /// From now on these settings count.
     pub fn set_config(&self, config: Config) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// TLS is served.
+    pub fn use_tls(&self, tls: ServerTls) {
+        // Where it was before, it stays: it is set once, at the start.
+        let _ = self.tls.set(tls);
+    }
+
+    /// TLS, where it is served.
+    pub fn tls(&self) -> Option<&ServerTls> {
+        self.tls.get()
     }
 
     /// The server that a client of such a socket belongs to.

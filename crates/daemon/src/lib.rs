@@ -27,6 +27,7 @@ pub mod network_conf;
 pub mod objects;
 pub mod options;
 pub mod pidfile;
+pub mod ports;
 pub mod qemu_conf;
 pub mod roster;
 pub mod serve;

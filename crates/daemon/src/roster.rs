@@ -31,6 +31,19 @@ impl Counts {
     }
 }
 
+/// Somebody who has come and is not let in yet; counted until this is dropped.
+#[derive(Debug)]
+pub struct Arriving(Arc<Roster>);
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.0.counts.send_modify(|counts| {
+            counts.all = counts.all.saturating_sub(1);
+            counts.anonymous = counts.anonymous.saturating_sub(1);
+        });
+    }
+}
+
 /// The clients of one server.
 #[derive(Debug)]
 pub struct Roster {
@@ -65,6 +78,15 @@ impl Roster {
             counts.all = counts.all.saturating_add(1);
             counts.anonymous = counts.anonymous.saturating_add(anonymous);
         });
+    }
+
+    /// Somebody has come who is not let in yet.
+    pub fn arriving(self: &Arc<Self>) -> Arriving {
+        self.counts.send_modify(|counts| {
+            counts.all = counts.all.saturating_add(1);
+            counts.anonymous = counts.anonymous.saturating_add(1);
+        });
+        Arriving(self.clone())
     }
 
     /// A client has said who it is.

@@ -3,7 +3,6 @@
 //! Owns: the order of start and end, signals, accepting clients. Never: looks at a call.
 
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener as StdTcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +17,6 @@ use tracing::{info, warn};
 
 use crate::accept::{Listener, accept};
 use crate::activation;
-use crate::auth::Way;
 use crate::config::Config;
 use crate::daemon::Daemon;
 use crate::deliver::deliver;
@@ -28,6 +26,7 @@ use crate::log::{self, Place, Priority};
 use crate::objects;
 use crate::options::Options;
 use crate::pidfile::PidFile;
+use crate::ports::{self, Port};
 use crate::qemu_conf::QemuConf;
 use crate::settings::{self, Loaded};
 use crate::setup;
@@ -54,7 +53,8 @@ pub fn run(options: &Options) -> Result<(), String> {
         none if none.is_empty() => sockets::open(&layout, &config)?,
         handed_over => handed_over,
     };
-    let tcp = if options.listen { tcp(&config)? } else { None };
+    let ports = if options.listen { ports::open(&config)? } else { Vec::new() };
+    let tls = ports::tls(&layout, &config, &ports)?;
     raise_file_limit();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -67,7 +67,10 @@ pub fn run(options: &Options) -> Result<(), String> {
     let done = runtime.block_on(async {
         let engine = Engine::open(setup).await.map_err(|e| e.to_string())?;
         let daemon = Arc::new(Daemon::new(layout, config, engine));
-        serve(&daemon, &sockets, tcp, options, &file).await.map_err(|e| format!("cannot serve: {e}"))
+        if let Some(tls) = tls {
+            daemon.use_tls(tls);
+        }
+        serve(&daemon, &sockets, ports, options, &file).await.map_err(|e| format!("cannot serve: {e}"))
     });
     runtime.shutdown_timeout(LAST_WORK);
     drop(sockets);
@@ -96,33 +99,11 @@ fn raise_file_limit() {
     }
 }
 
-/// The TCP listener that the settings ask for.
-fn tcp(config: &Config) -> Result<Option<StdTcpListener>, String> {
-    if config.listen_tls {
-        return Err("listen_tls = 1: TLS is not available; set listen_tls = 0".to_owned());
-    }
-    if !config.listen_tcp {
-        return Ok(None);
-    }
-    if config.auth_tcp != Way::None {
-        return Err(format!("auth_tcp = \"{}\": this authentication is not available", config.auth_tcp));
-    }
-    let number = config.tcp_port.parse::<u16>();
-    let port = number.map_err(|_| format!("tcp_port = \"{}\" is no port number", config.tcp_port))?;
-    let bound = match config.listen_addr.as_deref() {
-        Some(address) => StdTcpListener::bind((address, port)),
-        None => StdTcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
-            .or_else(|_| StdTcpListener::bind((Ipv4Addr::UNSPECIFIED, port))),
-    };
-    let listening = bound.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
-    listening.map(Some).map_err(|e| format!("cannot listen at TCP port {port}: {e}"))
-}
-
 /// Serves until a signal or idleness ends it.
 async fn serve(
     daemon: &Arc<Daemon>,
     sockets: &[Socket],
-    tcp: Option<StdTcpListener>,
+    ports: Vec<Port>,
     options: &Options,
     config_file: &Path,
 ) -> io::Result<()> {
@@ -137,9 +118,9 @@ async fn serve(
         let server = &servers[usize::from(socket.role == Role::Admin)];
         tokio::spawn(accept(daemon.clone(), server.clone(), Listener::Unix(listener, kind(socket.role))));
     }
-    if let Some(listener) = tcp {
-        let listener = TcpListener::from_std(listener)?;
-        tokio::spawn(accept(daemon.clone(), servers[0].clone(), Listener::Tcp(listener)));
+    for port in ports {
+        let listener = TcpListener::from_std(port.listener)?;
+        tokio::spawn(accept(daemon.clone(), servers[0].clone(), Listener::Tcp(listener, port.kind)));
     }
     tokio::spawn(deliver(daemon.clone(), daemon.engine.subscribe()));
     tokio::spawn(objects::deliver(daemon.clone(), daemon.engine.subscribe_objects()));
@@ -179,6 +160,11 @@ fn reload(daemon: &Daemon, file: &Path, options: &Options) {
     };
     if let Err(e) = applied() {
         warn!("{}: {e}", file.display());
+    }
+    if let Some(tls) = daemon.tls()
+        && let Err(e) = tls.reload(Some(ports::rules(&daemon.layout, &config)))
+    {
+        warn!("certificates stay as they were: {e}");
     }
     daemon.set_config(config);
     info!("{} was read again", file.display());

@@ -109,6 +109,7 @@ pub mod server;
 pub mod service;
 pub mod stream;
 pub mod table;
+pub mod tls;
 pub mod transport;
 pub mod xdr;
 

@@ -19,6 +19,7 @@ use ostler_rpc::xdr::List;
 
 use super::only_flags;
 use crate::access::Allowed;
+use crate::auth::Way;
 use crate::daemon::Daemon;
 use crate::dispatch::{Act, Answer, Host, handlers};
 use crate::layout::{Instance, Layout};
@@ -140,8 +141,13 @@ impl Answer<call::AuthList> for Daemon {
         true
     }
 
-    fn answer(&self, _: &Arc<Session>, _on: Allowed<Host>, _args: ()) -> Result<AuthListRet> {
-        Ok(AuthListRet { types: List(vec![AuthType::None]) })
+    fn answer(&self, session: &Arc<Session>, _on: Allowed<Host>, _args: ()) -> Result<AuthListRet> {
+        let way = match session.way() {
+            Way::Sasl => AuthType::Sasl,
+            Way::Polkit => AuthType::Polkit,
+            Way::None => AuthType::None,
+        };
+        Ok(AuthListRet { types: List(vec![way]) })
     }
 }
 

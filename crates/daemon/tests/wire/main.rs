@@ -4,6 +4,7 @@
 
 mod administration;
 mod authority;
+mod tls;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -123,8 +123,14 @@ impl Answer<call::ServerUpdateTlsFiles> for Daemon {
         _on: Allowed<Host>,
         args: wire::ServerUpdateTlsFilesArgs,
     ) -> Result<()> {
-        self.roster_by_name(&args.srv.name)?;
+        let roster = self.roster_by_name(&args.srv.name)?;
         no_flags(args.flags, "adminServerUpdateTlsFiles")?;
-        Err(Error::internal("no tls service found, unable to update tls files").from_origin(Origin::Rpc))
+        match self.tls().filter(|_| roster.name == self.clients.name) {
+            Some(tls) => tls.reload(None),
+            None => {
+                let text = "no tls service found, unable to update tls files";
+                Err(Error::internal(text).from_origin(Origin::Rpc))
+            }
+        }
     }
 }
