@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ostler_base::{Arch, Word};
 use ostler_caps::emulator::ProbeHost;
-use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig};
+use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, StorageConfig, TlsConfig};
 use ostler_engine::networks::{self, Backend};
 use ostler_engine::{Paths, Setup};
 use ostler_plan::Owner;
@@ -95,6 +95,11 @@ fn driver(layout: &Layout, conf: &QemuConf) -> Result<DriverConfig, String> {
             conf.chardev_tls_x509_cert_dir.as_deref(),
             conf.chardev_tls_x509_verify,
         ),
+        storage: StorageConfig {
+            nbd_tls: tls(conf, conf.nbd_tls, conf.nbd_tls_x509_cert_dir.as_deref(), None),
+            nbd_tls_secret: conf.nbd_tls_x509_secret_uuid.clone(),
+            use_nbdkit: conf.storage_use_nbdkit,
+        },
         owner: owner(layout, conf)?,
     })
 }

@@ -10,6 +10,7 @@
 //!                                                     Domain --plans::start--> Launch
 //! ```
 
+pub mod blocks;
 pub mod devices;
 pub mod firmware;
 pub mod machine;
@@ -27,5 +28,6 @@ pub mod vhost_user;
 pub use model::{Domain, Draft, Head, ReadMode, WriteMode};
 pub use outline::Outline;
 pub use setting::{
-    DriverConfig, Entropy, GraphicsConfig, HostFacts, HugePageMount, ScreenConfig, Setting, TlsConfig,
+    DriverConfig, Entropy, GraphicsConfig, HostFacts, HugePageMount, ScreenConfig, Setting, StorageConfig,
+    TlsConfig,
 };

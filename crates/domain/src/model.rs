@@ -14,7 +14,8 @@ use crate::sections::{
     clock::Clock, cpu, cputune::Cputune, features::Features, identity::Identity, iothreads::IoThreads,
     launch_security::LaunchSecurity, lifecycle::Lifecycle, memory, memory::Memory,
     memory_backing::MemoryBacking, numa::Cell, numa::Numa, numatune::Numatune, os::Os, qemu_ns::Passthrough,
-    seclabel, seclabel::Seclabel, sysinfo, sysinfo::Sysinfo, tuning::Tuning, vcpu::Placement, vcpu::Vcpus,
+    seclabel, seclabel::Seclabel, sysinfo, sysinfo::Sysinfo, throttle::ThrottleGroups, tuning::Tuning,
+    vcpu::Placement, vcpu::Vcpus,
 };
 use crate::{Setting, passes};
 
@@ -53,6 +54,8 @@ pub struct Head {
     pub vcpus: Vcpus,
     /// Threads for disks.
     pub iothreads: IoThreads,
+    /// Limits that disks share.
+    pub throttle_groups: ThrottleGroups,
     /// Which host nodes memory comes from.
     pub numatune: Numatune,
     /// How much of the host's CPUs its threads get.
@@ -151,6 +154,7 @@ impl Draft {
                 launch_security: LaunchSecurity::parse(root)?,
                 cputune,
                 iothreads,
+                throttle_groups: ThrottleGroups::parse(root)?,
                 os: Os::parse(root)?,
                 features: Features::parse(root)?,
                 cpu: cpu::parse(root)?,
@@ -225,6 +229,7 @@ impl Draft {
         head.vcpus.format(&mut root);
         head.iothreads.format(&mut root);
         head.cputune.format(&mut root);
+        head.throttle_groups.format(&mut root);
         head.numatune.format(&mut root);
         head.tuning.format_resource(&mut root);
         sysinfo::format(&head.sysinfo, &mut root);
@@ -270,6 +275,13 @@ impl Domain {
         let Draft { head, devices, .. } = &mut draft;
         devices.assign_aliases(head);
         crate::devices::disk::name_nodes(&mut devices.disks);
+        Ok(Domain(draft))
+    }
+
+    /// The same definition with more known of its disks' images.
+    pub(crate) fn with_images(&self, change: impl FnOnce(&mut Draft) -> Result<()>) -> Result<Domain> {
+        let mut draft = self.0.clone();
+        change(&mut draft)?;
         Ok(Domain(draft))
     }
 

@@ -110,6 +110,17 @@ pub struct HugePageMount {
     pub path: String,
 }
 
+/// Disks of every guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageConfig {
+    /// Encryption of connections to servers of network block devices.
+    pub nbd_tls: TlsConfig,
+    /// The secret with the password of the key for these, by its UUID.
+    pub nbd_tls_secret: Option<String>,
+    /// Whether nbdkit talks to servers in the emulator's place, where it can.
+    pub use_nbdkit: bool,
+}
+
 /// The driver's configuration, as far as plans depend on it. Paths are absolute.
 #[derive(Debug, Clone)]
 pub struct DriverConfig {
@@ -143,6 +154,8 @@ pub struct DriverConfig {
     pub graphics: GraphicsConfig,
     /// Encryption of character devices over TCP.
     pub chardev_tls: TlsConfig,
+    /// Disks of every guest.
+    pub storage: StorageConfig,
     /// The user and group that emulators run as, where it is not the daemon's own.
     pub owner: Option<ostler_plan::Owner>,
 }

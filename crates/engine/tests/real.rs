@@ -103,6 +103,11 @@ fn setup(root: &Path) -> Option<Setup> {
         seccomp_sandbox: true,
         log_timestamp: true,
         chardev_tls: tls.clone(),
+        storage: ostler_domain::StorageConfig {
+            nbd_tls: tls.clone(),
+            nbd_tls_secret: None,
+            use_nbdkit: false,
+        },
         graphics: GraphicsConfig { vnc: screen.clone(), spice: screen },
         owner: None,
     };

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use ostler_base::{Error, IdSet, Json, Result};
+use ostler_base::{Code, Error, IdSet, Json, Origin, Result};
 use ostler_plan::{Answer, Facts, FileKind, Query};
 use rustix::fs::Access;
 
@@ -21,6 +21,9 @@ use crate::{failed, sys};
 
 /// The most bytes of a descriptor.
 const DESCRIPTOR_MAX: u64 = 1 << 20;
+
+/// How much of an image is read, bytes.
+const HEADER: u64 = 64 * 1024;
 
 /// Answers questions.
 #[derive(Debug, Default)]
@@ -57,6 +60,10 @@ impl Asker {
             Query::RenderNode => Answer::Path(render_node(Path::new("/dev/dri"))),
             Query::NumaNodes => Answer::Ids(numa_nodes()),
             Query::AdvisedNodes(vcpus, memory) => Answer::Ids(advised_nodes(*vcpus, *memory)?),
+            Query::Seal(_) => Answer::Failed(Error::internal("the key of the run is not known here")),
+            Query::Passed(name) => Answer::Failed(not_passed(name)),
+            Query::Volume(pool, _) => Answer::Failed(no_pool(pool)),
+            Query::Header(path) => Answer::Bytes(header(path)?),
             Query::FreePort(purpose, first, last) => Answer::Port(self.port(purpose, *first, *last)?),
         })
     }
@@ -69,6 +76,25 @@ impl Asker {
         self.taken.insert(port);
         Ok(port)
     }
+}
+
+fn not_passed(name: &str) -> Error {
+    Error::invalid_arg(format!("file descriptor group '{name}' was not associated with the domain"))
+}
+
+fn no_pool(pool: &str) -> Error {
+    let detail = format!("no storage pool with matching name '{pool}'");
+    Error::new(Code::NoStoragePool, Origin::Storage, detail)
+}
+
+/// The first bytes of an image.
+fn header(path: &Path) -> Result<Vec<u8>> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        fs::File::open(path)?.take(HEADER).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|error| failed(format_args!("Cannot access storage file '{}'", path.display()), error))
 }
 
 /// What is at a path, behind a link as well. What cannot be looked at is an error, not absent.

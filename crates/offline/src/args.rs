@@ -11,9 +11,12 @@ pub struct Args {
     inputs: Vec<String>,
 }
 
+/// Options without a value.
+const SWITCHES: &[&str] = &["shallow", "source-only"];
+
 impl Args {
-    /// Splits arguments into options and inputs. Every option has a value; that of one which another
-    /// follows is empty.
+    /// Splits arguments into options and inputs. Every other option has a value; that of one which
+    /// another follows is empty.
     pub fn parse(arguments: &[String]) -> Result<Self> {
         let mut args = Args::default();
         let mut rest = arguments.iter();
@@ -21,6 +24,7 @@ impl Args {
             match argument.strip_prefix("--") {
                 Some(name) => {
                     let value = match rest.as_slice() {
+                        _ if SWITCHES.contains(&name) => String::new(),
                         [] => return Err(Error::invalid_arg(format!("option --{name} needs a value"))),
                         [next, ..] if next.starts_with("--") => String::new(),
                         _ => rest.next().cloned().unwrap_or_default(),

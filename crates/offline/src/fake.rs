@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use ostler_base::{Arch, Error, Json, MacAddr, Result, Uuid, Word};
 use ostler_domain::{
-    DriverConfig, Entropy, GraphicsConfig, HostFacts, HugePageMount, ScreenConfig, TlsConfig,
+    DriverConfig, Entropy, GraphicsConfig, HostFacts, HugePageMount, ScreenConfig, StorageConfig, TlsConfig,
 };
-use ostler_plan::{Answer, Facts, FdKind, FileKind, Query};
+use ostler_plan::{Answer, Facts, FdKind, FileKind, Passed, Query};
 
-use crate::{Args, descriptors};
+use crate::{Args, descriptors, volumes};
 
 /// Made-up identifiers that are always the same.
 pub(crate) struct FixedEntropy;
@@ -95,6 +95,11 @@ pub(crate) fn config(args: &Args) -> DriverConfig {
         log_timestamp: true,
         graphics: GraphicsConfig { vnc: screen(args, "vnc", false), spice: screen(args, "spice", true) },
         chardev_tls: tls(args, "chardev"),
+        storage: StorageConfig {
+            nbd_tls: tls(args, "nbd"),
+            nbd_tls_secret: args.flag_values("conf:nbd_tls_x509_secret_uuid").last().map(str::to_owned),
+            use_nbdkit: args.flag("conf:storage_use_nbdkit=1"),
+        },
         owner: None,
     }
 }
@@ -118,7 +123,7 @@ fn tls(args: &Args, what: &str) -> TlsConfig {
 }
 
 /// The answers to what a plan asks.
-pub(crate) fn answer(questions: Vec<Query>, args: &Args) -> Facts {
+pub(crate) fn answer(questions: Vec<Query>, args: &Args) -> Result<Facts> {
     let mut facts = Facts::default();
     for query in questions {
         let answer = match &query {
@@ -135,13 +140,38 @@ pub(crate) fn answer(questions: Vec<Query>, args: &Args) -> Facts {
                 None => vec!["1.2".to_owned(), "2.0".to_owned()],
             }),
             Query::Descriptors(_) => Answer::Files(Vec::new()),
-            Query::ProgramFeatures(_) => Answer::Words(Vec::new()),
+            Query::ProgramFeatures(program) => Answer::Words(match program.as_str() {
+                "nbdkit" => args.flag_values("nbdkit-cap").map(str::to_owned).collect(),
+                _ => Vec::new(),
+            }),
+            Query::Passed(name) => passed(args, name)?,
+            Query::Volume(pool, volume) => volumes::find(args, pool, volume)?,
+            Query::Header(_) => Answer::Bytes(Vec::new()),
+            Query::Seal(_) => Answer::Failed(Error::internal("texts cannot be encrypted here")),
             Query::NumaNodes | Query::AdvisedNodes(..) => Answer::Ids((0..4).collect()),
             Query::FreePort(_, first, _) => Answer::Port(*first),
         };
         facts.add(query, answer);
     }
-    facts
+    Ok(facts)
+}
+
+/// The descriptors that a case hands in under a name: `fd-group=NAME:ro|rw:N,N` and `vdpa-fd=DEV:N`.
+fn passed(args: &Args, name: &str) -> Result<Answer> {
+    let of =
+        |key: &'static str| args.flag_values(key).find_map(|flag| flag.strip_prefix(name)?.strip_prefix(':'));
+    let (mode, numbers) = match (of("fd-group"), of("vdpa-fd")) {
+        (Some(rest), _) => rest.split_once(':').unwrap_or(("", rest)),
+        (None, Some(number)) => ("rw", number),
+        (None, None) => {
+            let detail = format!("file descriptor group '{name}' was not associated with the domain");
+            return Ok(Answer::Failed(Error::invalid_arg(detail)));
+        }
+    };
+    let number = |text: &str| text.parse().map(Some);
+    let numbers = numbers.split(',').map(number).collect::<Result<_, _>>();
+    let numbers = numbers.map_err(|_| Error::invalid_arg(format!("bad descriptors of '{name}'")))?;
+    Ok(Answer::Passed(Passed { writable: mode == "rw", numbers }))
 }
 
 /// Numbers of descriptors.

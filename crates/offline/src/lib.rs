@@ -12,6 +12,7 @@ mod fake;
 mod host_cpu;
 mod kept;
 mod recordings;
+mod volumes;
 
 pub use args::Args;
 pub use kept::Kept;

@@ -112,6 +112,16 @@ impl PassedFds {
         number
     }
 
+    /// Adds one whose number is fixed.
+    pub fn add_fixed(&mut self, number: u32, kind: FdKind, source: FdSource) {
+        self.fds.push(PassedFd { number, kind, source });
+    }
+
+    /// Takes the first numbers of sets away, which are given out elsewhere.
+    pub fn reserve_sets(&mut self, count: u32) {
+        self.sets = self.sets.max(count);
+    }
+
     /// The number of the next `-add-fd` set.
     pub fn next_set(&mut self) -> u32 {
         let set = self.sets;

@@ -18,7 +18,7 @@ pub use check::check;
 pub use fd::{FdKind, FdSource, Numbering, PassedFd, PassedFds};
 pub use part::{Form, Part, add_commands, argv};
 pub use props::Props;
-pub use query::{Answer, Facts, FileKind, Query};
+pub use query::{Answer, Facts, FileKind, Passed, Query, VolumePlace};
 pub use resource::{Access, Resource, ResourceKind, Sharing};
 
 /// What has to be done before an emulator runs, and how it is run.

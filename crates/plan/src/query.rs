@@ -27,6 +27,14 @@ pub enum Query {
     /// The descriptors (QEMU's interchange format) in folders, each a file with its text; a file takes
     /// the place of one of the same name in a folder before, an empty one that of nothing.
     Descriptors(Vec<PathBuf>),
+    /// A text that is no secret of the host's, encrypted with the key of the run.
+    Seal(String),
+    /// Descriptors that a client handed in, by their name; or the descriptor of a vDPA disk, by its path.
+    Passed(String),
+    /// Where a volume lies: pool and name.
+    Volume(String, String),
+    /// The first bytes of an image.
+    Header(PathBuf),
     /// A free TCP port for this use out of a range (first, last).
     FreePort(String, u16, u16),
 }
@@ -72,6 +80,42 @@ pub enum Answer {
     Files(Vec<(PathBuf, String)>),
     /// To [`Query::FreePort`].
     Port(u16),
+    /// To [`Query::Passed`].
+    Passed(Passed),
+    /// To [`Query::Volume`]: the type of its disks, and where it is.
+    Volume(VolumePlace),
+    /// To [`Query::Header`].
+    Bytes(Vec<u8>),
+    /// To anything: why there is no answer; matters to those only who use it.
+    Failed(Error),
+}
+
+/// Descriptors that were handed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// Whether they may be written to, whatever they are used for.
+    pub writable: bool,
+    /// One for each: its number in the emulator, where that is fixed.
+    pub numbers: Vec<Option<u32>>,
+}
+
+/// Where a volume lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumePlace {
+    /// The type of the volume: `file`, `block`, `dir`, `network`, `netdir`, `ploop`.
+    pub kind: String,
+    /// Its path or, on a server, its name there.
+    pub path: String,
+    /// The type of the pool: `dir`, `iscsi`, `iscsi-direct`, …
+    pub pool_kind: String,
+    /// The server of the pool: name and port.
+    pub host: Option<(String, Option<u32>)>,
+    /// The device of the pool: the target on the server.
+    pub device: Option<String>,
+    /// Who logs in, and the secret of the type `iscsi` with the password, as [`Query::Secret`] has it.
+    pub login: Option<(String, String)>,
+    /// The initiator's name.
+    pub initiator: Option<String>,
 }
 
 /// The answers to everything that was asked.
@@ -85,9 +129,11 @@ impl Facts {
     }
 
     fn get(&self, query: &Query) -> Result<&Answer> {
-        self.0
-            .get(query)
-            .ok_or_else(|| Error::internal(format!("the planner uses a fact it did not ask for: {query:?}")))
+        match self.0.get(query) {
+            Some(Answer::Failed(error)) => Err(error.clone()),
+            Some(answer) => Ok(answer),
+            None => Err(Error::internal(format!("the planner uses a fact it did not ask for: {query:?}"))),
+        }
     }
 
     /// What is at a path.
@@ -145,6 +191,38 @@ impl Facts {
         match self.get(query)? {
             Answer::Files(files) => Ok(files),
             other => Err(mismatch(other)),
+        }
+    }
+
+    /// A text that was encrypted, with its initialisation vector.
+    pub fn sealed(&self, text: &str) -> Result<(&str, &str)> {
+        match self.get(&Query::Seal(text.to_owned()))? {
+            Answer::Sealed { data, iv } => Ok((data, iv)),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// Descriptors that were handed in.
+    pub fn passed(&self, name: &str) -> Result<&Passed> {
+        match self.get(&Query::Passed(name.to_owned()))? {
+            Answer::Passed(passed) => Ok(passed),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// Where a volume lies.
+    pub fn volume(&self, pool: &str, name: &str) -> Result<&VolumePlace> {
+        match self.get(&Query::Volume(pool.to_owned(), name.to_owned()))? {
+            Answer::Volume(place) => Ok(place),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// The first bytes of an image; `None` where that was not asked.
+    pub fn header(&self, path: &Path) -> Option<&[u8]> {
+        match self.0.get(&Query::Header(path.to_owned())) {
+            Some(Answer::Bytes(bytes)) => Some(bytes),
+            _ => None,
         }
     }
 

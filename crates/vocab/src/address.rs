@@ -162,6 +162,17 @@ impl PciAddress {
         (self.domain, self.bus, self.slot, self.function) == (0, 0, 0, 0)
     }
 
+    /// Reads `DDDD:BB:SS.F`, all hexadecimal.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (domain, rest) = text.split_once(':')?;
+        let (bus, rest) = rest.split_once(':')?;
+        let (slot, function) = rest.split_once('.')?;
+        let byte = |text: &str, most: u8| u8::from_str_radix(text, 16).ok().filter(|value| *value <= most);
+        let domain = u16::from_str_radix(domain, 16).ok()?;
+        let (bus, slot, function) = (byte(bus, u8::MAX)?, byte(slot, 0x1f)?, byte(function, 7)?);
+        Some(PciAddress { domain, ..PciAddress::new(bus, slot, function) })
+    }
+
     /// Reads the attributes of an `<address type='pci'>`; without a bus or slot the address is empty.
     pub fn parse(el: &Element<'_>) -> Result<Self> {
         let bounded = |name: &str, most: u32| -> Result<u32> {

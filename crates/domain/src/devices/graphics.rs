@@ -596,7 +596,7 @@ impl Device for Graphics {
         String::new()
     }
 
-    fn ask(&self, out: &mut Vec<Query>) {
+    fn ask(&self, _setting: &Setting<'_>, out: &mut Vec<Query>) {
         if self.wants_gl() {
             out.push(Query::RenderNode);
         }

@@ -5,6 +5,7 @@
 
 mod chardev;
 mod info;
+mod labels;
 mod virtio;
 
 pub mod audio;
@@ -47,6 +48,7 @@ use ostler_xml::{El, Element};
 
 pub use chardev::CharDevice;
 pub use info::{Info, Rom};
+pub use labels::DeviceLabel;
 pub use virtio::{VirtioModel, VirtioOptions};
 
 use crate::{Draft, Head, HostFacts, ReadMode, Setting, WriteMode};
@@ -143,7 +145,7 @@ pub trait Device: Debug {
     }
 
     /// Asks what has to be known of the host before it can be planned.
-    fn ask(&self, _out: &mut Vec<Query>) {}
+    fn ask(&self, _setting: &Setting<'_>, _out: &mut Vec<Query>) {}
 
     /// What has to be done before the emulator runs.
     fn actions(&self, _build: &Build<'_>, _out: &mut Vec<Action>) -> Result<()> {
@@ -169,6 +171,12 @@ pub trait Kind: Device + Sized {
     fn parse_run(&mut self, _el: &Element<'_>) -> Result<()> {
         Ok(())
     }
+
+    /// Brings all of a kind in the order in which they are kept; that of the document by default.
+    fn arrange(_all: &mut Vec<Self>) {}
+
+    /// Forgets what only status documents say.
+    fn forget_run(&mut self) {}
 
     /// Those that are there without being asked for, beside what the definition names.
     fn implied(_devices: &Devices, _head: &Head, _setting: &Setting<'_>) -> Vec<Self> {
@@ -216,6 +224,18 @@ impl Build<'_> {
     /// Adds a secret, encrypted with the key of the run.
     pub fn add_secret(&mut self, id: &str, lookup: &str) -> Result<()> {
         let (data, iv) = self.facts.secret(lookup)?;
+        self.push_secret(id, data, iv);
+        Ok(())
+    }
+
+    /// Adds a text as a secret, encrypted with the key of the run.
+    pub fn add_sealed(&mut self, id: &str, text: &str) -> Result<()> {
+        let (data, iv) = self.facts.sealed(text)?;
+        self.push_secret(id, data, iv);
+        Ok(())
+    }
+
+    fn push_secret(&mut self, id: &str, data: &str, iv: &str) {
         let secret = ostler_plan::Props::new()
             .with("qom-type", "secret")
             .with("id", id)
@@ -224,7 +244,20 @@ impl Build<'_> {
             .with("iv", iv)
             .with("format", "base64");
         self.parts.push(Part::Object(secret));
-        Ok(())
+    }
+
+    /// Passes one of the descriptors that a client handed in under a name, as a member of a set.
+    pub fn add_client_fd(&mut self, name: &str, nth: usize, number: Option<u32>, set: u32, opaque: &str) {
+        use ostler_plan::{FdKind, FdSource};
+        let source = FdSource::Given(format!("{name}:{nth}"));
+        let number = match number {
+            Some(number) => {
+                self.fds.add_fixed(number, FdKind::Client, source);
+                number
+            }
+            None => self.fds.add(FdKind::Client, source),
+        };
+        self.parts.push(Part::plain("-add-fd", format!("set={set},fd={number},opaque={opaque}")));
     }
 
     /// Passes a descriptor as a member of a set of its own; the path under which QEMU finds it.
@@ -356,17 +389,19 @@ fn nth_of_series<D: Device>(devices: &[D]) -> Vec<usize> {
 }
 
 fn parse_kind<K: Kind>(devices: &Element<'_>, mode: &ReadMode) -> Result<Vec<K>> {
-    devices
-        .children(K::ELEMENT)
-        .map(|el| {
-            let mut device = K::parse(&el)?;
-            *device.info_mut() = Info::parse(&el, mode)?;
-            if mode.live {
-                device.parse_run(&el)?;
-            }
-            Ok(device)
-        })
-        .collect()
+    let read = |el: Element<'_>| -> Result<K> {
+        let mut device = K::parse(&el)?;
+        *device.info_mut() = Info::parse(&el, mode)?;
+        if mode.live {
+            device.parse_run(&el)?;
+        } else {
+            device.forget_run();
+        }
+        Ok(device)
+    };
+    let mut all = devices.children(K::ELEMENT).map(read).collect::<Result<Vec<K>>>()?;
+    K::arrange(&mut all);
+    Ok(all)
 }
 
 impl Devices {

@@ -147,7 +147,7 @@ impl Device for Tpm {
         format!("tpm{nth}")
     }
 
-    fn ask(&self, out: &mut Vec<Query>) {
+    fn ask(&self, _setting: &Setting<'_>, out: &mut Vec<Query>) {
         if let TpmBackend::Emulator { .. } = self.backend {
             out.push(Query::SwtpmVersions);
         }

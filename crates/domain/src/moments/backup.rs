@@ -9,8 +9,8 @@ use ostler_vocab::storage_encryption::EncryptionFormat;
 use ostler_xml::{El, Element};
 
 use super::{Kind, disk_els, document, image, misfit};
-use crate::Draft;
 use crate::devices::disk::{Image, ImageFormat, ImageRun, ImageType, Place};
+use crate::{Draft, WriteMode};
 
 const KIND: Kind = Kind { word: "backup", origin: Origin::Domain };
 
@@ -340,7 +340,7 @@ impl DiskBackup {
         el.push_filled(image::driver(&self.store));
         let mut store = self.store.clone();
         store.index = None;
-        let mut source = store.source_el(place(mode));
+        let mut source = store.source_el(place(mode), &WriteMode { inactive: true, ..WriteMode::default() });
         if let Some(run) = store.run.as_ref().filter(|_| stored) {
             run.write(&mut source);
         }

@@ -5,7 +5,7 @@
 use ostler_base::Result;
 use ostler_xml::{El, Element};
 
-use crate::devices::disk::{Image, ImageFormat, ImageType, Place};
+use crate::blocks::{Image, ImageFormat, ImageType, Place};
 
 /// Reads `type`, `<driver>` and the element that says where the image is, if there is one.
 pub(super) fn parse(

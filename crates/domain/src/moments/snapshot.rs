@@ -9,7 +9,7 @@ use ostler_xml::{El, Element};
 use super::{Complete, Kind, Moment, Source, document, domain_mode, image, named_disks, parse_domain};
 use crate::devices::disk::{Disk, DiskSnapshot, Image, ImageFormat, ImageType, Place};
 use crate::sections::cpu;
-use crate::{Domain, Draft};
+use crate::{Domain, Draft, WriteMode};
 use ostler_caps::cpu::Cpu;
 
 const KIND: Kind = Kind { word: "snapshot", origin: Origin::DomainSnapshot };
@@ -405,7 +405,9 @@ impl SnapshotDisk {
         if self.image.path().is_some() || self.image.format.is_some() {
             el.set("type", self.kind);
             el.push_filled(image::driver(&self.image));
-            el.push_filled(self.image.source_el("source"));
+            el.push_filled(
+                self.image.source_el("source", &WriteMode { inactive: true, ..WriteMode::default() }),
+            );
         }
         el
     }

@@ -10,16 +10,29 @@ use ostler_plan::{
 };
 
 use super::{machine_option, variables};
+use crate::blocks;
 use crate::devices::Build;
 use crate::sections::{backend, cpu, launch_security, memory, numa, sysinfo};
 use crate::{Domain, Draft, Setting, machine};
 
+/// What has to be known of the host before [`settle`].
+pub fn ask_first(domain: &Domain) -> Vec<Query> {
+    let mut out = Vec::new();
+    blocks::ask_volumes(domain, &mut out);
+    out
+}
+
+/// The definition with what the host says of volumes in it.
+pub fn settle(domain: &Domain, facts: &Facts) -> Result<Domain> {
+    domain.with_images(|draft| blocks::resolve_volumes(draft, facts))
+}
+
 /// What has to be known of the host.
-pub fn ask(domain: &Domain) -> Vec<Query> {
+pub fn ask(domain: &Domain, setting: &Setting<'_>) -> Vec<Query> {
     let mut out: Vec<Query> = resources(domain).iter().map(|r| Query::Stat(r.path.clone())).collect();
     domain.head.numatune.ask(domain, &mut out);
-    domain.head.os.firmware.ask(&mut out);
-    domain.devices.iter().for_each(|device| device.ask(&mut out));
+    domain.head.os.firmware.ask(setting, &mut out);
+    domain.devices.iter().for_each(|device| device.ask(setting, &mut out));
     out
 }
 
@@ -43,7 +56,9 @@ pub fn plan(
     let changed = setting.emulator.and_then(|e| domain.head.passthrough.change(&e.flags));
     let setting = &Setting { flags: changed.as_ref().or(setting.flags), ..*setting };
     let live = domain.for_run(setting)?.with_channels(setting);
-    let mut build = Build { draft: &live, setting, facts, fds: PassedFds::new(numbering), parts: Vec::new() };
+    let mut fds = PassedFds::new(numbering);
+    fds.reserve_sets(blocks::fd_sets(&live));
+    let mut build = Build { draft: &live, setting, facts, fds, parts: Vec::new() };
     command_line(&mut build)?;
     let mut actions = private_directory(&live, setting);
     backend::actions(&build, &mut actions);
@@ -180,6 +195,7 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
     machine_option::power_parts(build);
     head.os.boot_parts(&mut build.parts);
     head.os.kernel_parts(&mut build.parts);
+    head.throttle_groups.parts(&mut build.parts);
     for device in draft.devices.in_argv_order() {
         device.parts(build)?;
     }

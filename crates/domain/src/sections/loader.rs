@@ -10,7 +10,7 @@ use ostler_xml::{El, Element};
 
 use crate::devices::Build;
 use crate::devices::disk::{Image, ImageFormat, ImageType, Place};
-use crate::{Draft, machine};
+use crate::{Draft, Setting, WriteMode, machine};
 
 words! {
     /// `<os firmware='…'>`
@@ -235,11 +235,11 @@ impl Firmware {
     }
 
     /// What has to be known of the host before the guest starts.
-    pub(crate) fn ask(&self, out: &mut Vec<Query>) {
+    pub(crate) fn ask(&self, setting: &Setting<'_>, out: &mut Vec<Query>) {
         let Some(loader) = &self.loader else { return };
         out.extend(self.variables().map(|path| Query::Stat(path.into())));
         if let Some(nvram) = &loader.nvram {
-            nvram.image.ask_secrets(out);
+            nvram.image.ask_secrets(setting, out);
         }
     }
 
@@ -339,7 +339,9 @@ impl Nvram {
         el.set_opt("format", self.image.format);
         match (&self.image.place, self.detailed) {
             (Place::File(Some(path)), false) => el.text(path),
-            (_, true) => el.push_filled(self.image.source_el("source")),
+            (_, true) => el.push_filled(
+                self.image.source_el("source", &WriteMode { inactive: true, ..WriteMode::default() }),
+            ),
             _ => {}
         }
     }

@@ -19,5 +19,6 @@ pub mod os;
 pub mod qemu_ns;
 pub mod seclabel;
 pub mod sysinfo;
+pub mod throttle;
 pub mod tuning;
 pub mod vcpu;

@@ -215,7 +215,9 @@ impl Engine {
     fn spawn(&self, guest: &Guest, domain: &Domain, emulator: &Emulator) -> Result<Climb> {
         let host_model = self.host_model(emulator, domain)?;
         let setting = Setting { host_model: host_model.as_ref(), ..self.setting(Some(emulator)) };
-        let facts = Asker::default().answer(&plans::start::ask(domain))?;
+        let mut asker = Asker::default();
+        let domain = &plans::start::settle(domain, &asker.answer(&plans::start::ask_first(domain))?)?;
+        let facts = asker.answer(&plans::start::ask(domain, &setting))?;
         let (live, launch) = plans::start::plan(domain, &setting, &facts, Numbering::From(FIRST_FD))?;
         let mut record = RunRecord::new(&live, self.config(), 0, Status::Paused(Paused::StartingUp));
         record.flags = self.share(emulator.flags.iter().map(|flag| flag.name().to_owned()).collect());

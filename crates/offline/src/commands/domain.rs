@@ -69,7 +69,8 @@ pub(crate) fn argv(args: &Args, kept: &mut Kept) -> Result<String> {
         return Err(Error::invalid_arg("option --replies is missing"));
     }
     with_domain(args, kept, |domain, setting| {
-        let facts = fake::answer(plans::start::ask(&domain), args);
+        let domain = plans::start::settle(&domain, &fake::answer(plans::start::ask_first(&domain), args)?)?;
+        let facts = fake::answer(plans::start::ask(&domain, setting), args)?;
         let numbering = Numbering::Fixed(fake::fd_number);
         let (_, launch) = plans::start::plan(&domain, setting, &facts, numbering)?;
         if let Some(fault) = ostler_plan::check(&launch).first() {

@@ -1,5 +1,6 @@
 //! One file per topic; a command is a line of this table.
 
+mod blocks;
 mod capabilities;
 mod cpu;
 mod domain;
@@ -28,6 +29,17 @@ pub(crate) type Command = fn(&Args, &mut Kept) -> Result<String>;
 pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("argv", domain::argv),
     ("domxml", domain::domxml),
+    ("blockdev-props", blocks::props),
+    ("blockdev-json2json", blocks::json2json),
+    ("image-create", blocks::image_create),
+    ("storage-source", blocks::storage_source),
+    ("bitmap-detect", blocks::bitmap_detect),
+    ("bitmap-backup", blocks::bitmap_backup),
+    ("bitmap-checkpoint-delete", blocks::bitmap_checkpoint_delete),
+    ("bitmap-blockcopy", blocks::bitmap_blockcopy),
+    ("bitmap-commit", blocks::bitmap_commit),
+    ("bitmap-validate", blocks::bitmap_validate),
+    ("nbdkit", blocks::nbdkit),
     ("capabilities", capabilities::capabilities),
     ("domcaps", capabilities::domcaps),
     ("from-native", native::import),

@@ -3,8 +3,8 @@
 use ostler_base::{Error, Json, OnOff, Result, refuse};
 use ostler_plan::{Chardev, ChardevBackend, Part, Props, SocketAddress};
 
-use super::source::{Place, on};
 use super::{CacheMode, Disk, DiskBus, DiskDevice, ErrorPolicy};
+use crate::blocks::{Place, on};
 use crate::devices::controller::ControllerType;
 use crate::devices::{Build, Device, VirtioModel};
 

@@ -1,27 +1,34 @@
 //! `<disk>`: images in files, block devices, on servers.
 
 mod blockdev;
+mod driver;
 mod front;
+mod iotune;
+mod mirror;
+mod rules;
 mod run;
-mod source;
 
-use ostler_base::{Arch, Error, OnOff, Result, YesNo, refuse, words};
+use ostler_base::{Error, OnOff, Result, YesNo, refuse, words};
 use ostler_plan::{Part, Query, Resource, ResourceKind};
 use ostler_vocab::address::{Address, DriveAddress};
 use ostler_vocab::storage_auth::StorageAuth;
-use ostler_vocab::storage_encryption::{EncryptionEngine, StorageEncryption};
+use ostler_vocab::storage_encryption::StorageEncryption;
 use ostler_xml::{El, Element};
 
-use super::{Build, Device, Info, Kind, Slot, VirtioModel, VirtioOptions};
+use super::{Build, Device, Info, Kind, Slot, VirtioModel};
+use crate::blocks::metadata_cache;
 use crate::devices::controller::ControllerType;
 use crate::{Draft, Head, Setting, WriteMode};
 
-pub use run::{DiskRun, ImageRun};
-pub(crate) use run::{image_from_run, image_to_run, name_nodes};
-pub use source::{
+pub use crate::blocks::{
     Backing, Image, ImageFormat, ImageHost, ImageType, NetworkImage, Place, Protocol, StartupPolicy,
     Transport, VolumeMode,
 };
+pub use driver::DiskDriver;
+pub use iotune::{IoTune, ThrottleFilter};
+pub use mirror::{Mirror, MirrorJob, MirrorState};
+pub use run::{DiskRun, ImageRun, NodeRole, RunSecret};
+pub(crate) use run::{image_from_run, image_to_run, name_nodes};
 
 words! {
     /// `<disk device='…'>`
@@ -48,137 +55,6 @@ words! {
     pub Tray { Closed = "closed", Open = "open" }
     /// `snapshot='…'`: what a snapshot does with the disk.
     pub DiskSnapshot { No = "no", Internal = "internal", External = "external", Manual = "manual" }
-}
-
-/// Elements of `<iotune>`, in their order. All are numbers but the group's name.
-const IOTUNE: &[&str] = &[
-    "total_bytes_sec",
-    "read_bytes_sec",
-    "write_bytes_sec",
-    "total_iops_sec",
-    "read_iops_sec",
-    "write_iops_sec",
-    "total_bytes_sec_max",
-    "read_bytes_sec_max",
-    "write_bytes_sec_max",
-    "total_iops_sec_max",
-    "read_iops_sec_max",
-    "write_iops_sec_max",
-    "size_iops_sec",
-    "group_name",
-    "total_bytes_sec_max_length",
-    "read_bytes_sec_max_length",
-    "write_bytes_sec_max_length",
-    "total_iops_sec_max_length",
-    "read_iops_sec_max_length",
-    "write_iops_sec_max_length",
-];
-
-/// `<driver>`
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DiskDriver {
-    /// `cache`
-    pub cache: Option<CacheMode>,
-    /// `error_policy`
-    pub error_policy: Option<ErrorPolicy>,
-    /// `rerror_policy`
-    pub rerror_policy: Option<ErrorPolicy>,
-    /// `io`
-    pub io: Option<IoMode>,
-    /// `ioeventfd`
-    pub ioeventfd: Option<OnOff>,
-    /// `event_idx`
-    pub event_idx: Option<OnOff>,
-    /// `copy_on_read`
-    pub copy_on_read: Option<OnOff>,
-    /// `discard`
-    pub discard: Option<Discard>,
-    /// `discard_no_unref`
-    pub discard_no_unref: Option<OnOff>,
-    /// `detect_zeroes`
-    pub detect_zeroes: Option<DetectZeroes>,
-    /// `iothread`
-    pub iothread: Option<u32>,
-    /// `<iothreads>`: number of each thread with the queues it serves.
-    pub iothreads: Vec<(u32, Vec<u32>)>,
-    /// `queues`
-    pub queues: Option<u32>,
-    /// `queue_size`
-    pub queue_size: Option<u32>,
-    /// Options of virtio devices.
-    pub virtio: VirtioOptions,
-}
-
-impl DiskDriver {
-    fn parse(el: Option<Element<'_>>) -> Result<Self> {
-        let Some(driver) = el else { return Ok(Self::default()) };
-        let thread = |t: Element<'_>| -> Result<(u32, Vec<u32>)> {
-            let queues = t.children("queue").map(|q| q.require_number("id")).collect::<Result<_>>()?;
-            Ok((t.require_number("id")?, queues))
-        };
-        Ok(DiskDriver {
-            cache: match driver.attr("cache") {
-                Some("default") => None,
-                _ => driver.word("cache")?,
-            },
-            error_policy: driver.word("error_policy")?,
-            rerror_policy: driver.word("rerror_policy")?,
-            io: match driver.attr("io") {
-                Some("default") => None,
-                _ => driver.word("io")?,
-            },
-            ioeventfd: driver.on_off("ioeventfd")?,
-            event_idx: driver.on_off("event_idx")?,
-            copy_on_read: driver.on_off("copy_on_read")?,
-            discard: driver.word("discard")?,
-            discard_no_unref: driver.on_off("discard_no_unref")?,
-            detect_zeroes: driver.word("detect_zeroes")?,
-            iothread: driver.nonzero("iothread")?,
-            iothreads: driver
-                .child("iothreads")
-                .into_iter()
-                .flat_map(|t| t.children("iothread"))
-                .map(thread)
-                .collect::<Result<_>>()?,
-            queues: driver.nonzero("queues")?,
-            queue_size: driver.nonzero("queue_size")?,
-            virtio: VirtioOptions::parse(Some(driver))?,
-        })
-    }
-
-    fn format(&self, image: &Image) -> El {
-        let mut el = El::new("driver")
-            .attr("name", "qemu")
-            .attr_opt("type", image.format)
-            .attr_opt("cache", self.cache)
-            .attr_opt("error_policy", self.error_policy)
-            .attr_opt("rerror_policy", self.rerror_policy)
-            .attr_opt("io", self.io)
-            .attr_opt("ioeventfd", self.ioeventfd)
-            .attr_opt("event_idx", self.event_idx)
-            .attr_opt("copy_on_read", self.copy_on_read)
-            .attr_opt("discard", self.discard)
-            .attr_opt("iothread", self.iothread)
-            .attr_opt("detect_zeroes", self.detect_zeroes)
-            .attr_opt("queues", self.queues)
-            .attr_opt("queue_size", self.queue_size)
-            .attr_opt("discard_no_unref", self.discard_no_unref);
-        self.virtio.write(&mut el);
-        if !self.iothreads.is_empty() {
-            let mut threads = El::new("iothreads");
-            threads.extend(self.iothreads.iter().map(|(id, queues)| {
-                let mut thread = El::new("iothread").attr("id", id);
-                thread.extend(queues.iter().map(|queue| El::new("queue").attr("id", queue)));
-                thread
-            }));
-            el.push(threads);
-        }
-        el.extend(image.metadata_cache.map(|bytes| {
-            let size = El::with_text("max_size", bytes).attr("unit", "bytes");
-            El::new("metadata_cache").child(size)
-        }));
-        el
-    }
 }
 
 /// `<blockio>`, bytes each.
@@ -234,8 +110,12 @@ pub struct Disk {
     pub removable: Option<OnOff>,
     /// `<target rotation_rate=…>`
     pub rotation_rate: Option<u32>,
-    /// `<iotune>`, as it stands.
-    pub iotune: Vec<(&'static str, String)>,
+    /// `<iotune>`
+    pub iotune: IoTune,
+    /// `<throttlefilters>`, from the bottom.
+    pub throttle_filters: Vec<ThrottleFilter>,
+    /// `<mirror>`, while a job copies it.
+    pub mirror: Option<Mirror>,
     /// `<readonly/>`
     pub readonly: bool,
     /// `<shareable/>`
@@ -281,7 +161,8 @@ fn identification(el: &Element<'_>, name: &str, most: usize) -> Result<Option<St
     Ok(Some(text))
 }
 
-fn parse_image(el: &Element<'_>) -> Result<Image> {
+/// Reads the image of a disk: type, driver, source and what is below.
+pub fn parse_image(el: &Element<'_>) -> Result<Image> {
     let kind = match el.attr("type") {
         Some(_) => el.require_word("type")?,
         None => ImageType::File,
@@ -291,40 +172,62 @@ fn parse_image(el: &Element<'_>) -> Result<Image> {
     let mut image = Image::parse(el, kind, format)?;
     if let Some(auth) = el.child("auth") {
         if image.auth.is_some() {
-            refuse!(unsupported, "an <auth> definition already found for disk source");
+            refuse!(xml, "an <auth> definition already found for the <disk> definition");
         }
         image.auth = Some(StorageAuth::parse(&auth)?);
     }
     if let Some(encryption) = el.child("encryption") {
         if image.encryption.is_some() {
-            refuse!(unsupported, "an <encryption> definition already found for disk source");
+            refuse!(xml, "an <encryption> definition already found for the <disk> definition");
         }
         image.encryption = Some(StorageEncryption::parse(&encryption)?);
     }
-    image.metadata_cache = match driver.and_then(|d| d.path("metadata_cache/max_size")) {
-        Some(size) => Some(size.size(1, u64::MAX / 2)?),
-        None => None,
-    };
+    image.metadata_cache = metadata_cache(driver)?;
     Ok(image)
 }
 
-fn parse_iotune(el: &Element<'_>) -> Result<Vec<(&'static str, String)>> {
-    let Some(iotune) = el.child("iotune") else { return Ok(Vec::new()) };
-    let mut out = Vec::new();
-    for name in IOTUNE {
-        let Some(text) = iotune.child_text(name) else { continue };
-        if *name != "group_name" && text.parse::<u64>().is_err() {
-            refuse!(xml, "disk iotune field '{name}' must be an integer");
-        }
-        if text != "0" {
-            out.push((*name, text));
-        }
+/// The bus that a name of the target says, for definitions that say none.
+fn bus_by_name(name: &str) -> Option<DiskBus> {
+    match name.get(..2)? {
+        "fd" => Some(DiskBus::Fdc),
+        "sd" => Some(DiskBus::Scsi),
+        "hd" => Some(DiskBus::Ide),
+        "vd" => Some(DiskBus::Virtio),
+        _ => None,
     }
-    Ok(out)
 }
 
 impl Kind for Disk {
     const ELEMENT: &'static str = "disk";
+
+    /// Disks of one bus stand in the order of their names.
+    fn arrange(all: &mut Vec<Self>) {
+        let place =
+            |disk: &Disk| (disk.bus.or_else(|| bus_by_name(&disk.target)), target_index(&disk.target));
+        let mut arranged: Vec<Disk> = Vec::with_capacity(all.len());
+        for disk in all.drain(..) {
+            let (bus, index) = place(&disk);
+            let mut at = None;
+            for (nth, other) in arranged.iter().enumerate().rev() {
+                let (other_bus, other_index) = place(other);
+                if other_bus == bus && other_index > index {
+                    at = Some(nth);
+                } else if other_bus == bus && at.is_none() {
+                    at = Some(nth + 1);
+                }
+            }
+            let at = at.unwrap_or(arranged.len());
+            arranged.insert(at, disk);
+        }
+        *all = arranged;
+    }
+
+    fn forget_run(&mut self) {
+        self.mirror = None;
+        self.image.for_each(&mut |image| {
+            image.index = None;
+        });
+    }
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         let image = parse_image(el)?;
@@ -366,7 +269,9 @@ impl Kind for Disk {
             tray: target.map(|t| t.word("tray")).transpose()?.flatten(),
             removable: target.map(|t| t.on_off("removable")).transpose()?.flatten(),
             rotation_rate: target.map(|t| t.nonzero("rotation_rate")).transpose()?.flatten(),
-            iotune: parse_iotune(el)?,
+            iotune: el.child("iotune").map(|tune| IoTune::parse(&tune)).transpose()?.unwrap_or_default(),
+            throttle_filters: ThrottleFilter::parse_all(el)?,
+            mirror: el.child("mirror").map(|mirror| Mirror::parse(&mirror)).transpose()?,
             readonly: el.child("readonly").is_some(),
             shareable: el.child("shareable").is_some(),
             transient: transient.map(|t| t.yes_no("shareBacking")).transpose()?,
@@ -421,79 +326,6 @@ impl Disk {
             _ => DiskBus::Scsi,
         });
     }
-
-    fn validate_format(&self) -> Result<()> {
-        for image in self.image.chain() {
-            match image.format {
-                Some(ImageFormat::Dir) => refuse!(
-                    unsupported,
-                    "'directory' storage format is not directly supported by QEMU, use 'dir' disk type instead"
-                ),
-                Some(ImageFormat::Iso) => refuse!(
-                    unsupported,
-                    "storage format 'iso' is not directly supported by QEMU, use 'raw' instead"
-                ),
-                Some(format @ (ImageFormat::Cow | ImageFormat::Ploop | ImageFormat::Vhd)) => {
-                    refuse!(unsupported, "'{format}' storage format is not supported");
-                }
-                _ => {}
-            }
-            let plain = matches!(image.format, None | Some(ImageFormat::Raw | ImageFormat::Qcow2));
-            if image.encryption.is_some() && !plain {
-                refuse!(unsupported, "encryption is supported only with 'raw' and 'qcow2' image format");
-            }
-        }
-        Ok(())
-    }
-
-    /// Each bus has one type of address.
-    fn validate_address(&self) -> Result<()> {
-        if self.target.starts_with(|c: char| c.is_ascii_alphabetic())
-            && self.target.ends_with(|c: char| c.is_ascii_digit())
-        {
-            refuse!(
-                unsupported,
-                "invalid disk target '{}', partitions can't appear in disk targets",
-                self.target
-            );
-        }
-        let drive = matches!(self.bus, Some(DiskBus::Ide | DiskBus::Fdc | DiskBus::Scsi | DiskBus::Sata));
-        let fits = match &self.info.address {
-            None => true,
-            Some(Address::Drive(_)) => drive,
-            Some(_) => !drive,
-        };
-        if !fits {
-            let bus = self.bus.map(|b| b.to_string()).unwrap_or_default();
-            refuse!(
-                unsupported,
-                "Invalid address type '{}' for the disk '{}' with the bus type '{bus}'",
-                self.info.address_type(),
-                self.target
-            );
-        }
-        Ok(())
-    }
-
-    fn validate_lun(&self) -> Result<()> {
-        let network = |image: &NetworkImage| image.protocol == Protocol::Iscsi;
-        let suits = match &self.image.place {
-            Place::Block(_) | Place::Volume { .. } => true,
-            Place::Network(image) => network(image),
-            _ => false,
-        };
-        if self.device == DiskDevice::Lun && !suits {
-            refuse!(unsupported, "disk device='lun' is only valid for block type disk source");
-        }
-        if self.vendor.is_some() || self.product.is_some() {
-            match self.bus {
-                Some(DiskBus::Scsi) => {}
-                Some(DiskBus::Sata | DiskBus::Ide) if self.vendor.is_none() => {}
-                _ => refuse!(unsupported, "Only scsi disk supports vendor and product"),
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Device for Disk {
@@ -505,7 +337,7 @@ impl Device for Disk {
         &mut self.info
     }
 
-    fn format(&self, _mode: &WriteMode) -> El {
+    fn format(&self, mode: &WriteMode) -> El {
         let mut el = El::new("disk")
             .attr("type", self.image.place.kind())
             .attr("device", self.device)
@@ -515,8 +347,9 @@ impl Device for Disk {
         el.push(self.driver.format(&self.image));
         let image = &self.image;
         el.extend(image.auth.as_ref().filter(|_| !image.auth_inside).map(StorageAuth::to_el));
-        image.format_source(&mut el);
-        image.backing.format(&mut el);
+        image.format_source(&mut el, mode);
+        image.backing.format(&mut el, mode);
+        el.extend(self.mirror.as_ref().filter(|_| !mode.inactive).map(|mirror| mirror.to_el(mode)));
         el.extend(self.geometry.as_ref().map(|g| {
             El::new("geometry")
                 .attr("cyls", g.cyls)
@@ -538,10 +371,9 @@ impl Device for Disk {
             .attr_opt("rotation_rate", self.rotation_rate);
         el.push(target);
         let mut iotune = El::new("iotune");
-        for (name, value) in &self.iotune {
-            iotune.push(El::with_text(*name, value));
-        }
+        self.iotune.format(&mut iotune);
         el.push_filled(iotune);
+        el.extend(iotune::filters_el(&self.throttle_filters));
         if self.readonly {
             el.push(El::new("readonly"));
         }
@@ -563,72 +395,22 @@ impl Device for Disk {
     }
 
     fn complete(&mut self, head: &Head, _setting: &Setting<'_>) -> Result<()> {
-        let raw = !matches!(self.image.place, Place::VhostUser { .. });
-        if raw {
+        if !matches!(self.image.place, Place::VhostUser { .. } | Place::Volume { .. }) {
             self.image.format.get_or_insert(ImageFormat::Raw);
         }
         if self.device == DiskDevice::Cdrom {
             self.readonly = true;
         }
         self.complete_bus(head);
-        let mut image = Some(&mut self.image);
-        while let Some(current) = image {
-            if let Place::Network(network) = &mut current.place {
-                network.fill_ports();
-            }
-            if let Some(encryption) = &mut current.encryption {
-                encryption.engine.get_or_insert(EncryptionEngine::Qemu);
-            }
-            image = match &mut current.backing {
-                Backing::Image(below) => Some(below),
-                Backing::Unknown | Backing::End => None,
-            };
-        }
+        self.image.complete();
         if self.model == Some(VirtioModel::Plain) {
             self.model = None;
         }
         Ok(())
     }
 
-    fn validate(&self, draft: &Draft, _setting: &Setting<'_>) -> Result<()> {
-        if target_index(&self.target).is_none() {
-            refuse!(xml, "Unknown disk name '{}' and no address specified", self.target);
-        }
-        if self.device == DiskDevice::Disk && self.image.is_empty() {
-            refuse!(
-                unsupported,
-                "the disk '{}' has no source; only drives with media to change can be empty",
-                self.target
-            );
-        }
-        let same: Vec<&Disk> = draft.devices.disks.iter().filter(|d| d.target == self.target).collect();
-        if let [first, second, ..] = same[..] {
-            refuse!(
-                xml,
-                "target '{}' duplicated for disk sources '{}' and '{}'",
-                self.target,
-                first.image.path().unwrap_or("(null)"),
-                second.image.path().unwrap_or("(null)")
-            );
-        }
-        if self.shareable && self.image.format.is_some_and(|f| f != ImageFormat::Raw) {
-            refuse!(
-                unsupported,
-                "shared access for disk '{}' requires use of supported storage format",
-                self.target
-            );
-        }
-        let pseries = draft.head.os.arch.is_some_and(Arch::is_ppc64);
-        if self.device == DiskDevice::Floppy && pseries {
-            refuse!(unsupported, "PowerPC pseries machines do not support floppy device");
-        }
-        if self.bus == Some(DiskBus::Usb) && !matches!(self.info.address, None | Some(Address::Usb(_))) {
-            refuse!(internal, "unexpected address type for usb disk");
-        }
-        self.driver.virtio.refuse_unless(self.bus == Some(DiskBus::Virtio))?;
-        self.validate_address()?;
-        self.validate_lun()?;
-        self.validate_format()
+    fn validate(&self, draft: &Draft, setting: &Setting<'_>) -> Result<()> {
+        self.check_rules(draft, setting)
     }
 
     fn slot(&self, _draft: &Draft) -> Slot {
@@ -658,8 +440,8 @@ impl Device for Disk {
         }
     }
 
-    fn ask(&self, out: &mut Vec<Query>) {
-        out.extend(blockdev::secrets(&self.image).map(|(_, lookup)| Query::Secret(lookup)));
+    fn ask(&self, setting: &Setting<'_>, out: &mut Vec<Query>) {
+        blockdev::ask(&self.image, &setting.config.storage, out);
     }
 
     fn parts(&self, build: &mut Build<'_>) -> Result<()> {
@@ -673,13 +455,19 @@ impl Device for Disk {
 
     fn resources(&self, out: &mut Vec<Resource>) {
         for (depth, image) in self.image.chain().enumerate() {
-            let (Place::File(Some(path)) | Place::Block(Some(path)) | Place::VhostVdpa(path)) = &image.place
-            else {
-                continue;
-            };
-            let resource = Resource::new(path, ResourceKind::Image);
-            let resource = if self.readonly || depth > 0 { resource } else { resource.writable() };
-            out.push(if self.shareable { resource.shared() } else { resource });
+            for image in [Some(image), image.data_store.as_deref()].into_iter().flatten() {
+                let (Place::File(Some(path)) | Place::Block(Some(path)) | Place::VhostVdpa(path)) =
+                    image.actual()
+                else {
+                    continue;
+                };
+                if image.fd_group.is_some() {
+                    continue;
+                }
+                let resource = Resource::new(path, ResourceKind::Image);
+                let resource = if self.readonly || depth > 0 { resource } else { resource.writable() };
+                out.push(if self.shareable { resource.shared() } else { resource });
+            }
         }
     }
 }

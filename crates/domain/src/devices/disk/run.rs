@@ -6,9 +6,12 @@
 use ostler_base::{Error, Result, Word, YesNo, words};
 use ostler_xml::{El, Element};
 
-use super::blockdev::needs_format;
-use super::source::{Backing, Image, ImageFormat, ImageType, NetworkImage, Place, Protocol};
 use super::{Device, Disk};
+use crate::WriteMode;
+use crate::blocks::{
+    Backing, Image, ImageFormat, ImageType, NetworkImage, NodeNames, Place, Protocol, Surroundings,
+    next_number,
+};
 
 words! {
     /// `<nodename type='…'>`
@@ -130,7 +133,7 @@ fn nodenames(nodes: &[(NodeRole, String)]) -> El {
 
 impl Image {
     /// Reads what a run knows of this image and of those below it; `el` holds `<source>`.
-    pub(crate) fn read_run(&mut self, el: &Element<'_>) -> Result<()> {
+    pub fn read_run(&mut self, el: &Element<'_>) -> Result<()> {
         if let Some(source) = el.child("source") {
             let run = ImageRun::parse(&source)?;
             self.run = Some(Box::new(run)).filter(|run| !run.is_empty());
@@ -167,39 +170,67 @@ impl Image {
     }
 
     /// Names the nodes of an image that has none yet, by its number.
-    fn name_nodes(&mut self, number: u32) {
-        let format = needs_format(self);
+    fn name_nodes(&mut self, number: u32, around: &Surroundings, sets: &mut u32) {
+        let names = NodeNames::numbered(number);
+        let format = self.needs_format(around);
+        let sliced = self.slice.is_some() && !self.is_raw();
+        let passed = self.fd_group.is_some() || matches!(self.place, Place::VhostVdpa(_));
+        let tls = match self.actual() {
+            Place::Network(network) => network.tls.is_some_and(YesNo::is_true),
+            _ => false,
+        };
+        let (auth, keys) = (self.auth.is_some(), self.encryption.as_ref().map_or(0, |e| e.secrets.len()));
+        let librbd = self.by_librbd();
         let run = self.run.get_or_insert_default();
         if !run.nodes.is_empty() {
             return;
         }
         self.index = Some(number);
-        run.nodes.push((NodeRole::Storage, format!("libvirt-{number}-storage")));
+        if passed {
+            run.fdset = Some(*sets);
+            *sets = sets.saturating_add(1);
+        }
+        if auth {
+            run.secrets.push((RunSecret::Auth, names.auth_id()));
+        }
+        run.secrets.extend((0..keys).map(|nth| (RunSecret::Encryption, names.key_id(librbd, nth))));
+        run.tls = tls.then(|| names.tls_id());
+        run.nodes.push((NodeRole::Storage, names.storage));
         if format {
-            run.nodes.push((NodeRole::Format, format!("libvirt-{number}-format")));
+            run.nodes.push((NodeRole::Format, names.format));
+        }
+        if sliced {
+            run.nodes.push((NodeRole::SliceStorage, names.slice));
         }
     }
 }
 
-/// Numbers the images of all disks, from the last disk to the first, each chain from its top, and
-/// names their nodes.
+/// Numbers what has no number yet: the images of all disks and the filters above them, from the
+/// last disk to the first, each chain from its top; and names their nodes.
 pub(crate) fn name_nodes(disks: &mut [Disk]) {
-    let mut number = 1;
+    let mut number = next_number(disks);
+    let mut sets = 0;
     for disk in disks.iter_mut().rev() {
         let name = disk.qom_name();
         disk.run.qom_name.get_or_insert(name);
-        if disk.image.is_empty() || matches!(disk.image.place, Place::VhostUser { .. }) {
+        if disk.image.is_empty() || !disk.has_nodes() {
             number += u32::from(disk.image.is_empty());
             continue;
         }
-        let mut image = Some(&mut disk.image);
-        while let Some(current) = image {
-            current.name_nodes(number);
-            number += 1;
-            image = match &mut current.backing {
-                Backing::Image(below) => Some(below),
-                Backing::Unknown | Backing::End => None,
-            };
+        disk.run.copy_on_read = disk.copy_on_read_node();
+        let mut around = disk.surroundings();
+        disk.image.for_each(&mut |image| {
+            if image.index.is_none() {
+                image.name_nodes(number, &around, &mut sets);
+                number = number.saturating_add(1);
+            }
+            around = around.below();
+        });
+        for filter in &mut disk.throttle_filters {
+            if filter.number.is_none() {
+                filter.number = Some(number);
+                number = number.saturating_add(1);
+            }
         }
     }
 }
@@ -213,7 +244,7 @@ impl Disk {
 
     /// The numbers of its images.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> {
-        self.image.chain().filter_map(|image| image.index)
+        self.image.all().filter_map(|image| image.index)
     }
 
     pub(super) fn read_run(&mut self, el: &Element<'_>) -> Result<()> {
@@ -296,9 +327,10 @@ pub(crate) fn image_from_run(el: &Element<'_>) -> Result<Image> {
 /// Writes an image for a status document; `chain` with what is below it.
 pub(crate) fn image_to_run(name: &'static str, image: &Image, chain: bool) -> El {
     let mut el = El::new(name).attr("type", image.place.kind()).attr_opt("format", image.format);
-    image.format_source(&mut el);
+    let mode = WriteMode::default();
+    image.format_source(&mut el, &mode);
     if chain {
-        image.backing.format(&mut el);
+        image.backing.format(&mut el, &mode);
     }
     image.write_run(&mut el);
     el
