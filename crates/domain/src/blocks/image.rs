@@ -252,7 +252,11 @@ impl Image {
             }));
             source.push(reservations);
         }
-        source.extend(self.data_store.as_ref().map(|store| store.nested_el("dataStore", mode)));
+        source.extend(self.data_store.as_ref().map(|store| {
+            let mut el = El::new("dataStore").attr("type", store.place.kind());
+            store.format_inside(&mut el, mode);
+            el
+        }));
         source
     }
 

@@ -137,6 +137,9 @@ impl Image {
         if let Some(source) = el.child("source") {
             let run = ImageRun::parse(&source)?;
             self.run = Some(Box::new(run)).filter(|run| !run.is_empty());
+            if let (Some(store), Some(el)) = (&mut self.data_store, source.child("dataStore")) {
+                store.read_run(&el)?;
+            }
         }
         match (&mut self.backing, el.child("backingStore")) {
             (Backing::Image(below), Some(el)) => below.read_run(&el),
@@ -147,6 +150,9 @@ impl Image {
     /// Adds what a run knows of this image and of those below it; `el` holds `<source>`.
     pub(crate) fn write_run(&self, el: &mut El) {
         if let Some(source) = el.child_mut("source") {
+            if let (Some(store), Some(el)) = (&self.data_store, source.child_mut("dataStore")) {
+                store.write_run(el);
+            }
             if matches!(self.place, Place::Network(_)) {
                 let known = self.run.as_ref().is_some_and(|run| run.tls_from_config);
                 source.set("tlsFromConfig", u8::from(known));
