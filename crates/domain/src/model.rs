@@ -10,6 +10,7 @@ use ostler_caps::cpu::Cpu;
 use ostler_xml::{Document, El, Element};
 
 use crate::devices::Devices;
+use crate::devices::interface::Interface;
 use crate::sections::{
     clock::Clock, cpu, cputune::Cputune, features::Features, identity::Identity, iothreads::IoThreads,
     launch_security::LaunchSecurity, lifecycle::Lifecycle, memory, memory::Memory,
@@ -283,6 +284,11 @@ impl Domain {
         let mut draft = self.0.clone();
         change(&mut draft)?;
         Ok(Domain(draft))
+    }
+
+    /// Changes what network cards have for a run, one after another; stops at the first that fails.
+    pub fn change_cards(&mut self, change: impl FnMut(&mut Interface) -> Result<()>) -> Result<()> {
+        self.0.devices.interfaces.iter_mut().try_for_each(change)
     }
 
     /// The definition, to be changed and completed again.

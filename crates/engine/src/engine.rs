@@ -14,6 +14,7 @@ use ostler_domain::run::RunRecord;
 use ostler_domain::{Domain, DriverConfig, Entropy, HostFacts, Outline, Setting};
 use tokio::sync::broadcast;
 
+use crate::cards::Names;
 use crate::domain::events::{Effect, Run};
 use crate::domain::guest::Lifecycle;
 use crate::domain::view::Definition;
@@ -71,6 +72,7 @@ struct Inner {
     host_models: Box<dyn HostModels>,
     descriptors: Vec<PathBuf>,
     networks: Networks,
+    names: Names,
     teller: Teller,
     registry: Registry,
     definitions: tokio::sync::Mutex<()>,
@@ -132,6 +134,7 @@ impl Engine {
             host_models: setup.host_models,
             descriptors: setup.descriptors,
             networks,
+            names: Names::default(),
             teller,
             registry: Registry::default(),
             definitions: tokio::sync::Mutex::default(),
@@ -179,6 +182,11 @@ impl Engine {
     /// The networks.
     pub fn networks(&self) -> &Networks {
         &self.0.networks
+    }
+
+    /// The names of devices for network cards.
+    pub(crate) fn names(&self) -> &Names {
+        &self.0.names
     }
 
     /// From now on, everything that happens to networks, pools and secrets.

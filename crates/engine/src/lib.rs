@@ -4,6 +4,7 @@
 //! a wire or a procedure.
 
 pub mod agent;
+mod cards;
 pub mod domain;
 pub mod emulators;
 mod engine;

@@ -179,8 +179,7 @@ mod tests {
 
     #[test]
     fn a_status_file_and_back() {
-        let text =
-            "<network><name>n</name><bridge name='virbr9' stp='on'/><ip address='10.9.0.1' prefix='24'/></network>";
+        let text = "<network><name>n</name><bridge name='virbr9' stp='on'/><ip address='10.9.0.1' prefix='24'/></network>";
         let network = Model::parse(text, &ReadMode::new(Uuid([7; 16]))).unwrap();
         let removal = vec![
             Command::new("iptables", ["-w", "--table", "filter", "--delete", "X"]),

@@ -194,10 +194,12 @@ impl Engine {
             Err(error) => {
                 climb.process.stop(Duration::ZERO).await?;
                 let (engine, name) = (self.clone(), shown.domain().name().to_owned());
-                let (definition, known) = (Arc::clone(shown), Arc::clone(emulator));
+                let (definition, known) = (guest.view().live.clone(), Arc::clone(emulator));
                 blocking(move || {
                     let said = last_words(&climb.log, climb.mark);
-                    engine.fold_up(definition.domain(), Some(&known), "failed");
+                    if let Some(definition) = definition {
+                        engine.fold_up(definition.domain(), Some(&known), "failed");
+                    }
                     Err(match error {
                         MonitorError::Gone => Error::internal(format!(
                             "QEMU unexpectedly closed the monitor (vm='{name}'){}{said}",
@@ -213,6 +215,15 @@ impl Engine {
 
     /// Plans and prepares, and lets the emulator go. Blocks.
     fn spawn(&self, guest: &Guest, domain: &Domain, emulator: &Emulator) -> Result<Climb> {
+        let plugged = self.plug_cards(domain)?;
+        let climbed = self.spawn_plugged(guest, &plugged, emulator);
+        if climbed.is_err() {
+            self.unplug_cards(&plugged);
+        }
+        climbed
+    }
+
+    fn spawn_plugged(&self, guest: &Guest, domain: &Domain, emulator: &Emulator) -> Result<Climb> {
         let host_model = self.host_model(emulator, domain)?;
         let setting = Setting { host_model: host_model.as_ref(), ..self.setting(Some(emulator)) };
         let mut asker = Asker::default();
@@ -257,6 +268,7 @@ impl Engine {
         let number = format!("{}\n", process.pid());
         files::replace(&self.paths().pid(domain.name()), &number, Durability::Volatile)?;
         self.write_status(guest)?;
+        self.connect_cards(domain)?;
         child.go()?;
         Ok(Climb { process, log: path, mark })
     }

@@ -123,6 +123,7 @@ impl Engine {
             .and_then(|mut file| file.write_all(closing.as_bytes()))
             .map_err(|error| files::failed("cannot write log", &path, &error));
         let removed = [self.paths().status(name), self.paths().pid(name)].map(|path| files::remove(&path));
+        self.unplug_cards(domain);
         let mut host = RealHost::new(self.launcher());
         let undone = actions.iter().map(|action| host.apply(action));
         for error in undone.chain(removed).chain([logged]).filter_map(Result::err) {

@@ -5,12 +5,13 @@
 use ostler_base::{MacAddr, Result, words};
 
 use super::message::{Message, Request, attributes, number, text};
-use super::{ACK, CREATE, DUMP, EXCLUSIVE, Net, REQUEST};
+use super::{ACK, CREATE, DUMP, EXCLUSIVE, Net, REPLACE, REQUEST};
 use crate::failed;
 
 const NEW_LINK: u16 = 16;
 const DEL_LINK: u16 = 17;
 const GET_LINK: u16 = 18;
+const NEW_QUEUE: u16 = 36;
 
 /// Length of the fixed part of a request for a device.
 const FIXED: usize = 16;
@@ -228,6 +229,19 @@ impl Net {
     pub fn set_learning(&self, link: &Link, learns: bool) -> Result<()> {
         self.set_port(link, 8, learns)?;
         self.set_port(link, 9, learns)
+    }
+
+    /// Makes a device send at once, without a queue of its own; a kernel that cannot keeps its queue.
+    pub fn set_no_queue(&self, link: &Link) {
+        let mut fixed = vec![0; 4];
+        fixed.extend(link.index.to_ne_bytes());
+        fixed.extend(0u32.to_ne_bytes());
+        fixed.extend(u32::MAX.to_ne_bytes());
+        fixed.extend(0u32.to_ne_bytes());
+        let request = Request::new(NEW_QUEUE, REQUEST | ACK | CREATE | REPLACE, &fixed).text(1, "noqueue");
+        if let Err(error) = self.ask(request) {
+            tracing::debug!(%error, device = link.name, "keeps its queue");
+        }
     }
 
     fn set_port(&self, link: &Link, setting: u16, on: bool) -> Result<()> {
