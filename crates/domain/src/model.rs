@@ -7,6 +7,7 @@ use std::ops::Deref;
 
 use ostler_base::{Code, Error, Origin, Result, Uuid};
 use ostler_caps::cpu::Cpu;
+use ostler_caps::emulator::Flag;
 use ostler_xml::{Document, El, Element};
 
 use crate::devices::Devices;
@@ -274,8 +275,9 @@ impl Domain {
         cpu::settle(&mut draft, setting)?;
         memory::align(&mut draft)?;
         let Draft { head, devices, .. } = &mut draft;
+        devices.alias_narrow_scsi();
         devices.assign_aliases(head);
-        crate::devices::disk::name_nodes(&mut devices.disks);
+        crate::devices::disk::name_nodes(&mut devices.disks, !setting.has(Flag::BlockjobBackingMaskProtocol));
         Ok(Domain(draft))
     }
 

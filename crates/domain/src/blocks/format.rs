@@ -10,7 +10,7 @@ use super::naming::NodeNames;
 use super::place::{ImageFormat, Place};
 use super::storage::Depth;
 use super::{Backing, Image};
-use crate::devices::disk::{CacheMode, DetectZeroes, Discard, IoMode};
+use crate::devices::disk::{CacheMode, DetectZeroes, Discard, IoMode, NodeRole};
 
 /// The longest name of a node.
 const LONGEST_NAME: usize = 31;
@@ -34,6 +34,8 @@ pub struct Surroundings {
     pub floppy: bool,
     /// Whether it is a drive of the host with media to change.
     pub host_cdrom: bool,
+    /// Whether every image has a node for its format, since the emulator wants it for block jobs.
+    pub layered: bool,
     /// Descriptors that were passed: whether there is one alone, and whether it is writable.
     pub fd: Option<PassedAccess>,
 }
@@ -72,7 +74,7 @@ impl Image {
         let encrypted = self.encryption.is_some() && !self.by_librbd();
         let written = around.readonly && around.fd.is_some_and(|fd| fd.writable);
         let directory = matches!(self.actual(), Place::Dir(_));
-        !self.is_raw() || encrypted || self.slice.is_some() || written || directory
+        around.layered || !self.is_raw() || encrypted || self.slice.is_some() || written || directory
     }
 
     /// Whether it is bytes without a format.
@@ -86,9 +88,10 @@ impl Image {
         matches!(self.format, Some(Qcow | Qcow2 | Qed | Vmdk | Cow))
     }
 
-    /// The name of its topmost node.
-    pub fn top_node<'n>(&self, names: &'n NodeNames, around: &Surroundings) -> &'n str {
-        if self.needs_format(around) { &names.format } else { &names.storage }
+    /// The name of its topmost node in a run.
+    pub fn top_node(&self) -> Option<&str> {
+        let run = self.run.as_ref()?;
+        run.node(NodeRole::Format).or_else(|| run.node(NodeRole::Storage))
     }
 }
 

@@ -229,7 +229,7 @@ impl Image {
     /// `<source>`, or an element like it.
     pub(crate) fn source_el(&self, name: &'static str, mode: &WriteMode) -> El {
         let mut source = self.plain_el(name, mode);
-        source.set_opt("index", self.index.filter(|_| !mode.inactive));
+        source.set_opt("index", self.index);
         source
     }
 
@@ -274,9 +274,7 @@ impl Image {
 
     /// An element with type, format and source in it.
     pub(crate) fn nested_el(&self, name: &'static str, mode: &WriteMode) -> El {
-        let mut el = El::new(name)
-            .attr("type", self.place.kind())
-            .attr_opt("index", self.index.filter(|_| !mode.inactive));
+        let mut el = El::new(name).attr("type", self.place.kind()).attr_opt("index", self.index);
         el.extend(self.format_el());
         el.push_filled(self.plain_el("source", mode));
         el
@@ -294,18 +292,19 @@ pub(crate) fn metadata_cache(el: Option<Element<'_>>) -> Result<Option<u64>> {
 }
 
 /// An element with type, format and source in it.
-pub(crate) fn parse_nested(el: &Element<'_>, kind: ImageType) -> Result<Image> {
-    let Some(format) = el.child("format") else {
+pub(crate) fn parse_nested(el: &Element<'_>, kind: ImageType, wants_format: bool) -> Result<Image> {
+    let format = el.child("format");
+    if format.is_none() && wants_format {
         return Err(Error::xml("missing disk backing store format"));
-    };
-    let mut image = Image::parse(el, kind, format.word("type")?)?;
-    image.metadata_cache = metadata_cache(Some(format))?;
+    }
+    let mut image = Image::parse(el, kind, format.map(|f| f.word("type")).transpose()?.flatten())?;
+    image.metadata_cache = metadata_cache(format)?;
     image.index = el.number("index")?.or(image.index);
     Ok(image)
 }
 
 fn parse_store(el: &Element<'_>) -> Result<Box<Image>> {
-    parse_nested(el, el.require_word("type")?).map(Box::new)
+    parse_nested(el, el.require_word("type")?, true).map(Box::new)
 }
 
 impl Slice {
@@ -325,7 +324,7 @@ impl Backing {
     pub(crate) fn parse(el: &Element<'_>) -> Result<Self> {
         let Some(below) = el.child("backingStore") else { return Ok(Backing::Unknown) };
         let Some(kind) = below.word("type")? else { return Ok(Backing::End) };
-        Ok(Backing::Image(Box::new(parse_nested(&below, kind)?)))
+        Ok(Backing::Image(Box::new(parse_nested(&below, kind, true)?)))
     }
 
     pub(crate) fn format(&self, el: &mut El, mode: &WriteMode) {

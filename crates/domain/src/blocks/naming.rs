@@ -79,9 +79,9 @@ impl NodeNames {
         format!("{}-auth-secret0", self.storage)
     }
 
-    /// The secret with one of the keys; those for the storage's own library are named after that.
-    pub fn key_id(&self, by_storage: bool, nth: usize) -> String {
-        format!("{}-encryption-secret{nth}", if by_storage { &self.storage } else { &self.format })
+    /// The secret with one of the keys, named after the topmost node.
+    pub fn key_id(&self, with_format: bool, nth: usize) -> String {
+        format!("{}-encryption-secret{nth}", if with_format { &self.format } else { &self.storage })
     }
 
     /// The secret with the cookies of the image's storage node.

@@ -97,7 +97,7 @@ impl Place {
                 found: None,
             },
             (ImageType::Network, Some(source)) => Place::Network(Box::new(NetworkImage::parse(source)?)),
-            (ImageType::Network, None) => return Err(Error::xml("missing source of a network disk")),
+            (ImageType::Network, None) => Place::File(None),
             (ImageType::Nvme, Some(source)) => Place::Nvme {
                 managed: source.yes_no("managed")?,
                 namespace: source.number("namespace")?.ok_or_else(|| Error::xml("missing NVMe namespace"))?,

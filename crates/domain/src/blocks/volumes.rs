@@ -2,8 +2,10 @@
 //!
 //! Owns: what a volume is, from what its pool says. Never: asks a pool.
 
-use ostler_base::{Error, Result, refuse};
+use ostler_base::{Error, Result, Uuid, refuse};
 use ostler_plan::{Facts, Query, VolumePlace};
+use ostler_vocab::secret_lookup::SecretLookup;
+use ostler_vocab::storage_auth::StorageAuth;
 
 use super::network::{ImageHost, NetworkImage};
 use super::place::{Place, Protocol, VolumeMode};
@@ -18,25 +20,46 @@ pub(crate) fn ask_volumes(draft: &Draft, out: &mut Vec<Query>) {
     }
 }
 
-/// Says of volumes where they lie. Those that may be missing and are become empty drives.
+/// Says of volumes where they lie. Those that may be missing and are become empty drives, or are left out.
 pub(crate) fn resolve_volumes(draft: &mut Draft, facts: &Facts) -> Result<()> {
-    for disk in &mut draft.devices.disks {
+    let mut dropped = Vec::new();
+    for (nth, disk) in draft.devices.disks.iter_mut().enumerate() {
         let optional = disk.image.startup_policy == Some(super::StartupPolicy::Optional);
         let mut failed = None;
         disk.image.for_each(&mut |image| {
             let Place::Volume { pool, volume, mode, found } = &mut image.place else { return };
-            match facts.volume(pool, volume).and_then(|place| locate(place, volume, *mode)) {
-                Ok(place) => *found = Some(Box::new(place)),
+            let said = facts.volume(pool, volume);
+            match said.and_then(|said| Ok((said, locate(said, volume, *mode)?))) {
+                Ok((said, place)) => {
+                    if matches!(place, Place::Network(_)) {
+                        image.auth = said.login.as_ref().map(login);
+                    }
+                    *found = Some(Box::new(place));
+                }
                 Err(error) => failed = Some(error),
             }
         });
         match failed {
             Some(_) if optional && disk.has_media_to_change() => disk.image.place = Place::File(None),
+            Some(_) if optional => dropped.push(nth),
             Some(error) => return Err(error),
             None => {}
         }
     }
+    for nth in dropped.into_iter().rev() {
+        draft.devices.disks.remove(nth);
+    }
     Ok(())
+}
+
+/// Who logs in to the server of a pool.
+fn login((user, lookup): &(String, String)) -> StorageAuth {
+    let secret = match lookup.split_once(':') {
+        Some(("uuid", text)) => SecretLookup::Uuid(Uuid::parse(text).unwrap_or_default()),
+        Some((_, usage)) => SecretLookup::Usage(usage.to_owned()),
+        None => SecretLookup::Usage(lookup.clone()),
+    };
+    StorageAuth { kind: None, username: user.clone(), secret_type: Some("iscsi".to_owned()), secret }
 }
 
 fn locate(place: &VolumePlace, volume: &str, mode: Option<VolumeMode>) -> Result<Place> {

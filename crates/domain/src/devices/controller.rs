@@ -272,6 +272,11 @@ impl Controller {
         }
     }
 
+    /// Whether it is a SCSI controller without channels and units.
+    pub(crate) fn is_narrow_scsi(&self) -> bool {
+        self.kind == ControllerType::Scsi && self.model.as_deref() == Some("lsilogic")
+    }
+
     fn virtio_model(&self) -> Option<VirtioModel> {
         match (self.kind, self.model.as_deref()) {
             (ControllerType::Scsi, Some("virtio-scsi")) => Some(VirtioModel::Plain),

@@ -1,6 +1,7 @@
 //! What all devices have: `<alias>`, `<address>`, `<boot order>`, `<rom>`, `<acpi>`, `<master>`.
 
 use ostler_base::{Error, OnOff, Result, YesNo};
+use ostler_caps::emulator::Flag;
 use ostler_plan::Props;
 use ostler_vocab::address::{Address, OrdOnOff, PciAddress, UsbAddress, Zpci};
 use ostler_xml::{El, Element};
@@ -168,7 +169,8 @@ impl Info {
             }
             Some(Address::Ccw(ccw)) => {
                 props.set("devno", ccw.to_string());
-                props.set_opt("loadparm", self.loadparm.as_deref());
+                let knows = build.setting.has(Flag::VirtioCcwLoadparm);
+                props.set_opt("loadparm", self.loadparm.as_deref().filter(|_| knows));
             }
             Some(Address::Usb(usb)) => usb_props(build, usb, props)?,
             Some(Address::SpaprVio(reg)) => props.set_opt("reg", *reg),

@@ -405,6 +405,14 @@ fn parse_kind<K: Kind>(devices: &Element<'_>, mode: &ReadMode) -> Result<Vec<K>>
 }
 
 impl Devices {
+    /// Names disks on SCSI controllers that have no channels, which no disk can tell alone.
+    pub(crate) fn alias_narrow_scsi(&mut self) {
+        for controller in self.controllers.iter().filter(|c| c.is_narrow_scsi()) {
+            let index = controller.index.unwrap_or(0);
+            self.disks.iter_mut().for_each(|disk| disk.alias_on_narrow_scsi(index));
+        }
+    }
+
     pub(crate) fn format(&self, out: &mut El, mode: &WriteMode) {
         out.extend(self.iter().map(|device| {
             let mut el = device.format(mode);

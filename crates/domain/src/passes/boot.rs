@@ -41,7 +41,9 @@ pub(super) fn order(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
         (BootDevice::Fd, DiskDevice::Floppy),
     ];
     for (wanted, kind) in kinds {
-        let first = draft.devices.disks.iter_mut().find(|d| d.device == kind);
+        let suits =
+            |device: DiskDevice| device == kind || (device, kind) == (DiskDevice::Lun, DiskDevice::Disk);
+        let first = draft.devices.disks.iter_mut().find(|d| suits(d.device));
         if let (Some(disk), Some(index)) = (first, place(wanted, &boot)) {
             disk.info_mut().boot_index = Some(index);
         }

@@ -6,13 +6,14 @@ use ostler_base::{OnOff, Result, YesNo};
 use ostler_plan::{Part, Props, Query};
 use ostler_vocab::secret_lookup::SecretLookup;
 
-use super::{Disk, DiskDevice};
+use super::{Disk, DiskBus, DiskDevice};
 use crate::blocks::{
     Depth, Image, ImageFormat, NodeNames, PassedAccess, Place, Protocol, Surroundings, format_props, nbdkit,
     slice_props, storage_props,
 };
-use crate::devices::Build;
+use crate::devices::{Build, Device};
 use crate::{Setting, StorageConfig};
+use ostler_caps::emulator::Flag;
 
 /// A secret as a question names it.
 pub(crate) fn lookup(secret: &SecretLookup) -> String {
@@ -68,6 +69,7 @@ impl Disk {
             detect_zeroes: driver.detect_zeroes,
             floppy: self.device == DiskDevice::Floppy,
             host_cdrom: false,
+            layered: false,
             fd: None,
         }
     }
@@ -79,11 +81,11 @@ impl Disk {
     }
 
     /// The name of the topmost node, that the front end uses.
-    pub fn top_node(&self) -> String {
+    pub fn top_node(&self) -> Option<String> {
         match (self.throttle_filters.last(), self.copy_on_read_node()) {
-            (Some(filter), _) => filter.node(),
-            (None, Some(node)) => node,
-            (None, None) => self.image.top_node(&NodeNames::of(&self.image), &self.surroundings()).to_owned(),
+            (Some(filter), _) => Some(filter.node()),
+            (None, Some(node)) => Some(node),
+            (None, None) => self.image.top_node().map(str::to_owned),
         }
     }
 
@@ -93,6 +95,7 @@ impl Disk {
             return Ok(None);
         }
         let mut around = self.surroundings();
+        around.layered = !build.setting.has(Flag::BlockjobBackingMaskProtocol);
         around.host_cdrom = self.device == DiskDevice::Cdrom
             && self.image.format == Some(ImageFormat::Raw)
             && matches!(self.image.actual(), Place::Block(Some(path)) if build.facts.is_cdrom(path));
@@ -129,6 +132,54 @@ impl Disk {
     }
 }
 
+/// What is older than block nodes.
+impl Disk {
+    /// Adds the one option that makes an SD card.
+    pub(super) fn legacy_drive(&self, build: &mut Build<'_>) -> Result<()> {
+        let mut names = NodeNames::of(&self.image);
+        add_objects(&self.image, &mut names, true, build)?;
+        let around = self.surroundings();
+        let mut props = Props::new();
+        match self.image.actual() {
+            Place::File(Some(path)) | Place::Block(Some(path)) => props.set("file", path.as_str()),
+            _ => props.set("file", self.image.place_props(&names, &around, Depth::Full)?),
+        }
+        props.set("format", self.image.format.unwrap_or(ImageFormat::Raw).to_string());
+        props.set("if", "sd");
+        props.set_opt("index", super::target_index(&self.target));
+        if self.readonly {
+            props.set("readonly", true);
+        }
+        props.set_opt("cache", around.cache.map(|mode| mode.to_string()));
+        build.parts.push(Part::options("-drive", None, props));
+        Ok(())
+    }
+
+    /// Before the first disk: the controller of floppies, where the machine has none of its own,
+    /// and which floppy is booted.
+    pub(super) fn floppy_controller(&self, build: &mut Build<'_>) {
+        let disks = &build.draft.devices.disks;
+        let floppies: Vec<&Disk> = disks.iter().filter(|disk| disk.bus == Some(DiskBus::Fdc)).collect();
+        if floppies.is_empty() || disks.first().is_none_or(|first| first.target != self.target) {
+            return;
+        }
+        let boot = floppies.into_iter().filter_map(|disk| {
+            let letter = if disk.drive().unit == 0 { 'A' } else { 'B' };
+            Some((format!("bootindex{letter}"), disk.info().boot_index?))
+        });
+        let boot: Vec<(String, u32)> = boot.collect();
+        if crate::machine::of(&build.draft.head.os).builtin_ide() {
+            let parts =
+                boot.iter().map(|(name, index)| Part::plain("-global", format!("isa-fdc.{name}={index}")));
+            build.parts.extend(parts);
+        } else {
+            let mut props = Props::new().with("driver", "isa-fdc");
+            boot.iter().for_each(|(name, index)| props.set(name, *index));
+            build.parts.push(Part::Device(props));
+        }
+    }
+}
+
 /// Adds the nodes of one image; the name of the topmost.
 fn image_nodes(
     image: &Image,
@@ -141,7 +192,7 @@ fn image_nodes(
     let fd = add_fds(image, &mut names, build)?;
     let around = Surroundings { fd, ..around };
     let format = image.needs_format(&around);
-    add_objects(image, &mut names, build)?;
+    add_objects(image, &mut names, format, build)?;
     build.parts.push(Part::Blockdev(storage_props(image, &names, &around, format)?));
     let mut top = names.storage.clone();
     if let Some(props) = slice_props(image, &names) {
@@ -175,7 +226,7 @@ fn add_fds(image: &Image, names: &mut NodeNames, build: &mut Build<'_>) -> Resul
 }
 
 /// Adds the secrets, credentials and helpers of one image.
-fn add_objects(image: &Image, names: &mut NodeNames, build: &mut Build<'_>) -> Result<()> {
+fn add_objects(image: &Image, names: &mut NodeNames, format: bool, build: &mut Build<'_>) -> Result<()> {
     let config = &build.setting.config.storage;
     if config.use_nbdkit && nbdkit_features(build)?.serve(image) {
         let dir = build.setting.config.run_dir(build.draft.head.identity.id, build.draft.name());
@@ -188,7 +239,7 @@ fn add_objects(image: &Image, names: &mut NodeNames, build: &mut Build<'_>) -> R
         names.auth = Some(id);
     }
     for (nth, secret) in image.encryption.iter().flat_map(|e| &e.secrets).enumerate() {
-        let id = names.key_id(image.by_librbd(), nth);
+        let id = names.key_id(format, nth);
         build.add_secret(&id, &lookup(&secret.lookup))?;
         names.keys.push(id);
     }
@@ -262,7 +313,7 @@ impl Image {
     /// The properties of the node of the storage alone, without its name; secrets are added.
     pub(crate) fn storage_props(&self, storage: &str, build: &mut Build<'_>) -> Result<Props> {
         let mut names = NodeNames { storage: storage.to_owned(), ..NodeNames::of(self) };
-        add_objects(self, &mut names, build)?;
+        add_objects(self, &mut names, false, build)?;
         self.place_props(&names, &Surroundings::default(), Depth::Full)
     }
 

@@ -1,6 +1,7 @@
 //! The front end of a disk: what the guest sees.
 
 use ostler_base::{Error, Json, OnOff, Result, refuse};
+use ostler_caps::emulator::Flag;
 use ostler_plan::{Chardev, ChardevBackend, Part, Props, SocketAddress};
 
 use super::{CacheMode, Disk, DiskBus, DiskDevice, ErrorPolicy};
@@ -26,7 +27,7 @@ impl Disk {
                 telnet: false,
                 tls_creds: None,
                 reconnect: reconnect.as_ref().and_then(|r| r.seconds()).map(u64::from),
-                reconnect_ms: build.setting.has(ostler_caps::emulator::Flag::ChardevReconnectMiliseconds),
+                reconnect_ms: build.setting.has(Flag::ChardevReconnectMiliseconds),
             };
             build.parts.push(Part::Chardev(Chardev::new(id.as_str(), socket)));
             props.set("chardev", id);
@@ -146,7 +147,11 @@ impl Disk {
                     props.set("lun", drive.unit);
                 }
                 if self.device != DiskDevice::Lun {
-                    props.set("device_id", format!("drive-{}", self.info().alias()));
+                    let id = match &self.serial {
+                        Some(serial) => serial.clone(),
+                        None => format!("drive-{}", self.info().alias()),
+                    };
+                    props.set("device_id", id);
                 }
                 props
             }
@@ -156,7 +161,10 @@ impl Disk {
                     _ => "virtio-blk",
                 };
                 let model = self.model.unwrap_or(VirtioModel::Plain);
-                Props::new().with("driver", model.driver(base, self.info())?)
+                let scsi = self.device == DiskDevice::Lun && build.setting.has(Flag::VirtioBlkPciScsi);
+                Props::new()
+                    .with("driver", model.driver(base, self.info())?)
+                    .with_opt("scsi", scsi.then_some(true))
             }
             Some(DiskBus::Usb) => {
                 let mut props = Props::new().with("driver", "usb-storage");

@@ -29,7 +29,7 @@ pub struct Mirror {
 impl Mirror {
     pub(super) fn parse(el: &Element<'_>) -> Result<Self> {
         let image = match el.word::<ImageType>("type")? {
-            Some(kind) => parse_nested(el, kind)?,
+            Some(kind) => parse_nested(el, kind, false)?,
             None => {
                 let path = el.attr("file").ok_or_else(|| Error::xml("mirror requires file name"))?;
                 let format: Option<ImageFormat> = el.word("format")?;

@@ -8,7 +8,7 @@ mod mirror;
 mod rules;
 mod run;
 
-use ostler_base::{Error, OnOff, Result, YesNo, refuse, words};
+use ostler_base::{Arch, Error, OnOff, Result, YesNo, refuse, words};
 use ostler_plan::{Part, Query, Resource, ResourceKind};
 use ostler_vocab::address::{Address, DriveAddress};
 use ostler_vocab::storage_auth::StorageAuth;
@@ -172,13 +172,13 @@ pub fn parse_image(el: &Element<'_>) -> Result<Image> {
     let mut image = Image::parse(el, kind, format)?;
     if let Some(auth) = el.child("auth") {
         if image.auth.is_some() {
-            refuse!(xml, "an <auth> definition already found for the <disk> definition");
+            refuse!(unsupported, "an <auth> definition already found for disk source");
         }
         image.auth = Some(StorageAuth::parse(&auth)?);
     }
     if let Some(encryption) = el.child("encryption") {
         if image.encryption.is_some() {
-            refuse!(xml, "an <encryption> definition already found for the <disk> definition");
+            refuse!(unsupported, "an <encryption> definition already found for disk source");
         }
         image.encryption = Some(StorageEncryption::parse(&encryption)?);
     }
@@ -226,6 +226,7 @@ impl Kind for Disk {
         self.mirror = None;
         self.image.for_each(&mut |image| {
             image.index = None;
+            image.labels.retain(|label| !label.skip);
         });
     }
 
@@ -310,6 +311,15 @@ impl Disk {
         }
     }
 
+    /// Its alias, if it is on a SCSI controller of this number that has no channels.
+    pub(crate) fn alias_on_narrow_scsi(&mut self, controller: u32) {
+        let drive = self.drive();
+        if self.bus == Some(DiskBus::Scsi) && drive.controller == controller {
+            let alias = format!("scsi{controller}-{}-{}", drive.bus, drive.unit);
+            self.info.alias.get_or_insert(alias);
+        }
+    }
+
     fn complete_bus(&mut self, head: &Head) {
         if self.bus.is_some() {
             return;
@@ -343,7 +353,7 @@ impl Device for Disk {
             .attr("device", self.device)
             .attr_opt("model", self.model)
             .attr_opt("rawio", self.rawio)
-            .attr_opt("snapshot", self.snapshot);
+            .attr_opt("snapshot", self.snapshot.filter(|how| *how != DiskSnapshot::No || !self.readonly));
         el.push(self.driver.format(&self.image));
         let image = &self.image;
         el.extend(image.auth.as_ref().filter(|_| !image.auth_inside).map(StorageAuth::to_el));
@@ -367,7 +377,7 @@ impl Device for Disk {
             .attr("dev", &self.target)
             .attr_opt("bus", self.bus)
             .attr_opt("tray", self.tray.filter(|tray| removable_medium && *tray == Tray::Open))
-            .attr_opt("removable", self.removable)
+            .attr_opt("removable", self.removable.filter(|_| self.bus == Some(DiskBus::Usb)))
             .attr_opt("rotation_rate", self.rotation_rate);
         el.push(target);
         let mut iotune = El::new("iotune");
@@ -401,7 +411,13 @@ impl Device for Disk {
         if self.device == DiskDevice::Cdrom {
             self.readonly = true;
         }
+        if matches!(self.image.place, Place::VhostUser { .. }) {
+            self.snapshot.get_or_insert(DiskSnapshot::No);
+        }
         self.complete_bus(head);
+        if let Some(mirror) = &mut self.mirror {
+            mirror.image.format.get_or_insert(ImageFormat::Raw);
+        }
         self.image.complete();
         if self.model == Some(VirtioModel::Plain) {
             self.model = None;
@@ -445,6 +461,18 @@ impl Device for Disk {
     }
 
     fn parts(&self, build: &mut Build<'_>) -> Result<()> {
+        if self.bus == Some(DiskBus::Sd) {
+            return self.legacy_drive(build);
+        }
+        // One whose content others share is added when the emulator is there.
+        if self.transient == Some(Some(YesNo::Yes)) {
+            return Ok(());
+        }
+        self.floppy_controller(build);
+        let power = build.draft.head.os.arch.is_some_and(Arch::is_ppc64);
+        if self.device == DiskDevice::Floppy && power {
+            refuse!(unsupported, "PowerPC pseries machines do not support floppy device");
+        }
         let node = self.back(build)?;
         let props = self.front(node, build)?;
         if let Some(props) = props {

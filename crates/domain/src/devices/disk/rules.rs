@@ -2,7 +2,7 @@
 //!
 //! Owns: the rules and their words. Never: changes a disk.
 
-use ostler_base::{Arch, Error, OnOff, Result, Word, refuse};
+use ostler_base::{Error, OnOff, Result, Word, refuse};
 use ostler_caps::emulator::Flag;
 use ostler_vocab::address::Address;
 use ostler_vocab::storage_auth::StorageAuthType;
@@ -26,7 +26,7 @@ impl Disk {
         self.check_source(draft)?;
         self.check_unique(draft)?;
         self.check_host_devices(draft)?;
-        self.check_bus(draft)?;
+        self.check_bus()?;
         self.check_address()?;
         self.check_device()?;
         self.check_front()?;
@@ -91,18 +91,24 @@ impl Disk {
 
     /// Host devices are given places before disks are, by their own addresses.
     fn check_host_devices(&self, draft: &Draft) -> Result<()> {
-        let Some(Address::Drive(drive)) = &self.info.address else { return Ok(()) };
         if self.bus != Some(DiskBus::Scsi) {
             return Ok(());
         }
+        let drive = match &self.info.address {
+            Some(Address::Drive(drive)) => *drive,
+            _ => match self.place_by_name() {
+                Some((_, drive)) => drive,
+                None => return Ok(()),
+            },
+        };
         let conflict = draft.devices.hostdevs.iter().any(|hostdev| {
             use crate::devices::Device;
-            matches!(&hostdev.info().address, Some(Address::Drive(other)) if other == drive)
+            matches!(&hostdev.info().address, Some(Address::Drive(other)) if *other == drive)
         });
         if conflict {
             refuse!(
                 unsupported,
-                "using disk target name '{}' conflicts with SCSI host device address controller='{}' bus='{}' target='{}' unit='{}'",
+                "using disk target name '{}' conflicts with SCSI host device address controller='{}' bus='{}' target='{}' unit='{}",
                 self.target,
                 drive.controller,
                 drive.bus,
@@ -113,11 +119,7 @@ impl Disk {
         Ok(())
     }
 
-    fn check_bus(&self, draft: &Draft) -> Result<()> {
-        let pseries = draft.head.os.arch.is_some_and(Arch::is_ppc64);
-        if self.device == DiskDevice::Floppy && self.bus == Some(DiskBus::Fdc) && pseries {
-            refuse!(unsupported, "PowerPC pseries machines do not support floppy device");
-        }
+    fn check_bus(&self) -> Result<()> {
         match (self.device, self.bus) {
             (DiskDevice::Floppy, Some(bus)) if bus != DiskBus::Fdc => {
                 refuse!(unsupported, "Invalid bus type '{bus}' for floppy disk");
@@ -372,7 +374,7 @@ fn check_image(image: &Image, setting: &Setting<'_>) -> Result<()> {
         Some(format @ (ImageFormat::Cow | ImageFormat::Vhd)) => {
             refuse!(unsupported, "'{format}' storage format is not supported")
         }
-        Some(ImageFormat::Fat) if !matches!(image.actual(), Place::Dir(_)) => {
+        Some(ImageFormat::Fat) if !matches!(image.actual(), Place::Dir(_) | Place::Volume { .. }) => {
             refuse!(unsupported, "storage format 'fat' is supported only with 'dir' storage type")
         }
         _ => {}

@@ -186,7 +186,6 @@ impl Image {
             _ => false,
         };
         let (auth, keys) = (self.auth.is_some(), self.encryption.as_ref().map_or(0, |e| e.secrets.len()));
-        let librbd = self.by_librbd();
         let run = self.run.get_or_insert_default();
         if !run.nodes.is_empty() {
             return;
@@ -199,7 +198,7 @@ impl Image {
         if auth {
             run.secrets.push((RunSecret::Auth, names.auth_id()));
         }
-        run.secrets.extend((0..keys).map(|nth| (RunSecret::Encryption, names.key_id(librbd, nth))));
+        run.secrets.extend((0..keys).map(|nth| (RunSecret::Encryption, names.key_id(format, nth))));
         run.tls = tls.then(|| names.tls_id());
         run.nodes.push((NodeRole::Storage, names.storage));
         if format {
@@ -213,7 +212,7 @@ impl Image {
 
 /// Numbers what has no number yet: the images of all disks and the filters above them, from the
 /// last disk to the first, each chain from its top; and names their nodes.
-pub(crate) fn name_nodes(disks: &mut [Disk]) {
+pub(crate) fn name_nodes(disks: &mut [Disk], layered: bool) {
     let mut number = next_number(disks);
     let mut sets = 0;
     for disk in disks.iter_mut().rev() {
@@ -224,7 +223,7 @@ pub(crate) fn name_nodes(disks: &mut [Disk]) {
             continue;
         }
         disk.run.copy_on_read = disk.copy_on_read_node();
-        let mut around = disk.surroundings();
+        let mut around = Surroundings { layered, ..disk.surroundings() };
         disk.image.for_each(&mut |image| {
             if image.index.is_none() {
                 image.name_nodes(number, &around, &mut sets);
