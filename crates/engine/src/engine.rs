@@ -24,6 +24,7 @@ use crate::events::{Event, What};
 use crate::files::{self, Durability};
 use crate::networks::{self, Networks};
 use crate::objects::{ObjectEvent, Teller};
+use crate::stats::Kinds;
 use crate::{Paths, Registry};
 
 /// How many events a slow listener may be behind before it misses some.
@@ -79,6 +80,7 @@ struct Inner {
     events: broadcast::Sender<Event>,
     next_id: AtomicI32,
     flags: Mutex<Vec<Weak<[String]>>>,
+    kinds: Arc<Mutex<Kinds>>,
 }
 
 /// Identifiers from the kernel's random bytes.
@@ -141,6 +143,7 @@ impl Engine {
             events: broadcast::Sender::new(EVENTS_KEPT),
             next_id: AtomicI32::new(1),
             flags: Mutex::default(),
+            kinds: Arc::default(),
         }));
         let loader = engine.clone();
         blocking(move || loader.load()).await?;
@@ -286,6 +289,11 @@ impl Engine {
         let domain = live.domain();
         let text = files::with_header(domain.name(), domain.uuid(), &record.to_xml(domain));
         files::replace(&self.paths().status(domain.name()), &text, Durability::Volatile)
+    }
+
+    /// Kinds of the accelerator's counters, which are the same for all guests.
+    pub(crate) fn counter_kinds(&self) -> &Arc<Mutex<Kinds>> {
+        &self.0.kinds
     }
 
     /// One list for all who have the same.

@@ -18,6 +18,7 @@ pub mod paths;
 mod recover;
 pub mod registry;
 pub mod shelf;
+pub mod stats;
 
 pub use domain::{Guest, View};
 pub use engine::{Engine, HostModels, Setup};

@@ -42,6 +42,7 @@ mod real;
 mod socket;
 mod spawn;
 mod sys;
+pub mod usage;
 
 use std::fmt::Display;
 use std::io;

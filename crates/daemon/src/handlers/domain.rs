@@ -2,6 +2,7 @@
 //!
 //! Owns: how calls name a domain, and the pages below. Never: does what is asked for; the engine does.
 
+mod counters;
 mod life;
 mod list;
 mod look;
@@ -10,6 +11,11 @@ use std::sync::Arc;
 
 use ostler_base::{Code, Error, Origin, Result};
 use ostler_engine::{Guest, View};
+use ostler_rpc::programs::remote::{
+    DomainBlockStatsArgs, DomainBlockStatsFlagsArgs, DomainGetBlockInfoArgs, DomainGetCpuStatsArgs,
+    DomainGetDiskErrorsArgs, DomainGetIothreadInfoArgs, DomainGetVcpusArgs, DomainInterfaceStatsArgs,
+    DomainMemoryStatsArgs,
+};
 use ostler_rpc::programs::remote::{
     DomainCreateArgs, DomainCreateWithFlagsArgs, DomainDestroyArgs, DomainDestroyFlagsArgs,
     DomainGetAutostartArgs, DomainGetAutostartOnceArgs, DomainGetControlInfoArgs, DomainGetInfoArgs,
@@ -29,7 +35,8 @@ use crate::dispatch::{Entry, Find};
 use crate::session::Session;
 
 /// The handlers of all pages.
-pub(super) const HANDLERS: [&[Entry]; 3] = [list::HANDLERS, look::HANDLERS, life::HANDLERS];
+pub(super) const HANDLERS: [&[Entry]; 4] =
+    [list::HANDLERS, look::HANDLERS, life::HANDLERS, counters::HANDLERS];
 
 /// Arguments that name a domain.
 pub trait NamesDomain {
@@ -48,6 +55,9 @@ macro_rules! names_domain {
 }
 
 names_domain! {
+    DomainBlockStatsArgs DomainBlockStatsFlagsArgs DomainGetBlockInfoArgs DomainGetCpuStatsArgs
+    DomainGetDiskErrorsArgs DomainGetIothreadInfoArgs DomainGetVcpusArgs DomainInterfaceStatsArgs
+    DomainMemoryStatsArgs
     DomainCreateArgs DomainCreateWithFlagsArgs DomainDestroyArgs DomainDestroyFlagsArgs
     DomainGetAutostartArgs DomainGetAutostartOnceArgs DomainGetControlInfoArgs DomainGetInfoArgs
     DomainGetJobInfoArgs DomainGetMaxMemoryArgs DomainGetMaxVcpusArgs DomainGetMessagesArgs

@@ -34,6 +34,7 @@ static REMOTE: Table = table(&[
     domain::HANDLERS[0],
     domain::HANDLERS[1],
     domain::HANDLERS[2],
+    domain::HANDLERS[3],
 ]);
 static ADMIN: Table = table(&admin::HANDLERS);
 

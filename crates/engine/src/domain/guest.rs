@@ -22,6 +22,7 @@ use super::learn::Learnt;
 use super::status::{Shutoff, Status};
 use super::view::{Definition, Shown, View};
 use crate::events::What;
+use crate::stats::Sampler;
 
 /// What an operation on a running guest needs: no link, no talking to an emulator that is gone.
 #[derive(Debug, Clone)]
@@ -106,6 +107,8 @@ pub struct Guest {
     /// The connection to the agent in the guest, while there is one. Apart from everything that asks
     /// the emulator.
     pub(crate) agent: tokio::sync::Mutex<Option<Agent>>,
+    /// What the emulator said of its counters.
+    pub(crate) sampler: Arc<Sampler>,
     writing: Mutex<()>,
     state: Mutex<State>,
     view: RwLock<Arc<View>>,
@@ -142,6 +145,7 @@ impl Guest {
             uuid: view.uuid,
             gate: Gate::default(),
             agent: tokio::sync::Mutex::default(),
+            sampler: Arc::default(),
             writing: Mutex::default(),
             view: RwLock::new(Arc::new(view.clone())),
             state: Mutex::new(State { lifecycle: Lifecycle::Off, run, record: None, view }),

@@ -146,6 +146,7 @@ pub(crate) async fn clean_up(engine: &Engine, guest: &Arc<Guest>, why: Shutoff) 
             worker.fold_up(domain, emulator.as_deref(), why.as_str());
         }
         owner.update(|state| state.end(why));
+        owner.sampler.clear();
         Ok(())
     });
     if let Err(error) = done.await {

@@ -38,7 +38,7 @@ const LIST_FLAGS: u32 = 0xffff;
 
 /// Whether a domain passes the filters; of each group, one that holds is enough, and a group of
 /// which none is set lets all pass.
-fn passes(view: &View, flags: u32) -> bool {
+pub(super) fn passes(view: &View, flags: u32) -> bool {
     let group = |all: u32, holds: u32| flags & all == 0 || flags & holds != 0;
     let pick = |what: bool, yes: u32, no: u32| if what { yes } else { no };
     let state = match view.status {
