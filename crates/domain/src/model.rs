@@ -140,17 +140,21 @@ impl Draft {
     /// Reads a definition inside another document.
     pub(crate) fn from_element(root: &Element<'_>, mode: &ReadMode) -> Result<Self> {
         let devices = root.child("devices");
-        let vcpus = Vcpus::parse(root)?;
+        let mut vcpus = Vcpus::parse(root)?;
         let identity = Identity::parse(root, mode)?;
         let iothreads = IoThreads::parse(root)?;
         let cputune = Cputune::parse(root, vcpus.maximum, &iothreads)?;
+        let numatune = Numatune::parse(root, vcpus.placement == Placement::Auto)?;
+        if numatune.is_automatic() && vcpus.cpuset.is_none() && !cputune.has_pins() {
+            vcpus.placement = Placement::Auto;
+        }
         Ok(Draft {
             head: Head {
                 sysinfo: sysinfo::parse(root, identity.uuid)?,
                 identity,
                 memory: Memory::parse(root)?,
                 memory_backing: MemoryBacking::parse(root)?,
-                numatune: Numatune::parse(root, vcpus.placement == Placement::Auto)?,
+                numatune,
                 vcpus,
                 tuning: Tuning::parse(root)?,
                 launch_security: LaunchSecurity::parse(root)?,
@@ -182,6 +186,12 @@ impl Draft {
     pub(crate) fn resume(mut self, setting: &Setting<'_>) -> Result<Domain> {
         passes::resume(&mut self, setting)?;
         Ok(Domain(self))
+    }
+
+    /// Fills in what no emulator or machine type decides: for documents of guests that are not to be
+    /// run here.
+    pub fn complete_common(&mut self, setting: &Setting<'_>) -> Result<()> {
+        passes::run_common(self, setting)
     }
 
     /// Its name.
@@ -273,7 +283,9 @@ impl Domain {
         crate::firmware::at_start(&mut draft, setting)?;
         passes::places_for_run(&mut draft)?;
         cpu::settle(&mut draft, setting)?;
-        memory::align(&mut draft)?;
+        if setting.incoming.is_none() {
+            memory::align(&mut draft)?;
+        }
         let Draft { head, devices, .. } = &mut draft;
         devices.alias_narrow_scsi();
         devices.assign_aliases(head);

@@ -23,6 +23,8 @@ pub struct Setting<'a> {
     pub host_model: Option<&'a HostModel>,
     /// The emulator's flags where a definition changes them.
     pub flags: Option<&'a Flags>,
+    /// Where a guest's state comes from, as `-incoming` wants it; `None`: it starts anew.
+    pub incoming: Option<&'a str>,
 }
 
 /// A source of what is different each time: made-up identifiers, and the time.
@@ -43,7 +45,7 @@ impl<'a> Setting<'a> {
         config: &'a DriverConfig,
         entropy: &'a dyn Entropy,
     ) -> Self {
-        Setting { emulator, host, config, entropy, host_model: None, flags: None }
+        Setting { emulator, host, config, entropy, host_model: None, flags: None, incoming: None }
     }
 
     /// Whether the emulator is known and has a flag.
@@ -60,6 +62,8 @@ impl<'a> Setting<'a> {
 pub struct HostFacts {
     /// Its architecture.
     pub arch: Arch,
+    /// The security model that labels without one are of: `none` where nothing confines guests.
+    pub security_model: String,
     /// Firmware that descriptors on it offer.
     pub firmwares: Firmwares,
     /// The IOMMU group of each PCI function, by address (`0000:00:01.0`).
@@ -163,7 +167,12 @@ pub struct DriverConfig {
 impl HostFacts {
     /// A host of which only the architecture is known.
     pub fn of(arch: Arch) -> Self {
-        HostFacts { arch, firmwares: Firmwares::default(), iommu_groups: BTreeMap::new() }
+        HostFacts {
+            arch,
+            security_model: "none".to_owned(),
+            firmwares: Firmwares::default(),
+            iommu_groups: BTreeMap::new(),
+        }
     }
 }
 

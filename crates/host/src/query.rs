@@ -59,6 +59,7 @@ impl Asker {
             Query::Descriptors(folders) => Answer::Files(descriptors(folders)),
             Query::RenderNode => Answer::Path(render_node(Path::new("/dev/dri"))),
             Query::NumaNodes => Answer::Ids(numa_nodes()),
+            Query::NodesOfCpus(cpus) => Answer::Ids(nodes_of(cpus)),
             Query::AdvisedNodes(vcpus, memory) => Answer::Ids(advised_nodes(*vcpus, *memory)?),
             Query::Seal(_) => Answer::Failed(Error::internal("the key of the run is not known here")),
             Query::Passed(name) => Answer::Failed(not_passed(name)),
@@ -119,6 +120,16 @@ fn kind(path: &Path) -> Result<FileKind> {
 fn numa_nodes() -> IdSet {
     let text = fs::read_to_string("/sys/devices/system/node/online").unwrap_or_default();
     IdSet::parse(text.trim()).unwrap_or_else(|| IdSet::from_iter([0]))
+}
+
+/// The NUMA nodes that some of these CPUs are on.
+fn nodes_of(cpus: &IdSet) -> IdSet {
+    let of_node = |node: &u32| {
+        let path = format!("/sys/devices/system/node/node{node}/cpulist");
+        let list = fs::read_to_string(path).ok().and_then(|text| IdSet::parse(text.trim()));
+        list.is_some_and(|own| own.overlaps(cpus))
+    };
+    numa_nodes().iter().filter(of_node).collect()
 }
 
 /// What numad advises for a guest with so much memory (KiB).

@@ -12,6 +12,9 @@ use ostler_plan::{Answer, Facts, FdKind, FileKind, Passed, Query};
 
 use crate::{Args, descriptors, volumes};
 
+/// CPUs of each of the four NUMA nodes.
+const CPUS_OF_NODE: u32 = 4;
+
 /// Made-up identifiers that are always the same.
 pub(crate) struct FixedEntropy;
 
@@ -148,6 +151,9 @@ pub(crate) fn answer(questions: Vec<Query>, args: &Args) -> Result<Facts> {
             Query::Volume(pool, volume) => volumes::find(args, pool, volume)?,
             Query::Header(_) => Answer::Bytes(Vec::new()),
             Query::Seal(_) => Answer::Failed(Error::internal("texts cannot be encrypted here")),
+            Query::NodesOfCpus(cpus) => {
+                Answer::Ids(cpus.iter().map(|cpu| cpu / CPUS_OF_NODE).filter(|node| *node < 4).collect())
+            }
             Query::NumaNodes | Query::AdvisedNodes(..) => Answer::Ids((0..4).collect()),
             Query::FreePort(_, first, _) => Answer::Port(*first),
         };

@@ -52,11 +52,13 @@ pub struct Form {
     pub netdev_json: bool,
     /// `-object`.
     pub object_json: bool,
+    /// `-chardev`.
+    pub chardev_json: bool,
 }
 
 impl Default for Form {
     fn default() -> Self {
-        Form { device_json: true, netdev_json: true, object_json: true }
+        Form { device_json: true, netdev_json: true, object_json: true, chardev_json: false }
     }
 }
 
@@ -93,6 +95,7 @@ impl Part {
             Part::Plain { option, value } => (*option, value.clone()),
             Part::Options { option, props, implied } => (*option, Some(props.to_options(*implied))),
             Part::Object(p) => ("-object", Some(either(p, form.object_json, "qom-type"))),
+            Part::Chardev(c) if form.chardev_json => ("-chardev", Some(c.to_json().to_string())),
             Part::Chardev(c) => ("-chardev", Some(c.to_options())),
             Part::Blockdev(p) => ("-blockdev", Some(p.to_json().to_string())),
             Part::Netdev(p) => ("-netdev", Some(either(p, form.netdev_json, "type"))),

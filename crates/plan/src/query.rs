@@ -22,6 +22,8 @@ pub enum Query {
     ProgramFeatures(String),
     /// Which NUMA nodes does the host have?
     NumaNodes,
+    /// On which NUMA nodes are these CPUs of the host?
+    NodesOfCpus(IdSet),
     /// Which NUMA nodes fit best a guest with so many vCPUs and so much memory (KiB)?
     AdvisedNodes(u32, u64),
     /// The descriptors (QEMU's interchange format) in folders, each a file with its text; a file takes

@@ -164,6 +164,10 @@ impl Machine for ArmBoard {
 pub(super) struct RiscvVirt;
 
 impl Machine for RiscvVirt {
+    fn has_aia(&self) -> bool {
+        true
+    }
+
     virtual_board!();
 
     fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
@@ -227,7 +231,7 @@ pub(super) struct Pseries;
 impl Machine for Pseries {
     power64!();
 
-    fn imitates_cpus(&self) -> bool {
+    fn is_partition(&self) -> bool {
         true
     }
 

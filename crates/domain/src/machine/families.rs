@@ -163,6 +163,14 @@ struct Q35;
 impl Machine for Q35 {
     pci_pc!();
 
+    fn has_tseg(&self) -> bool {
+        true
+    }
+
+    fn takes_many_vcpus(&self) -> bool {
+        true
+    }
+
     fn has_secure_flash(&self) -> bool {
         true
     }

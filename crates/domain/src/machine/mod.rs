@@ -233,8 +233,23 @@ pub trait Machine: Sync {
         false
     }
 
-    /// Whether the host's CPU can imitate older ones.
-    fn imitates_cpus(&self) -> bool {
+    /// Whether it is a logical partition of POWER.
+    fn is_partition(&self) -> bool {
+        false
+    }
+
+    /// Whether its chip set has memory of its own for system management.
+    fn has_tseg(&self) -> bool {
+        false
+    }
+
+    /// Whether it takes more vCPUs than a PC's interrupt controllers can tell apart.
+    fn takes_many_vcpus(&self) -> bool {
+        false
+    }
+
+    /// Whether interrupts can be delivered by the advanced architecture of RISC-V.
+    fn has_aia(&self) -> bool {
         false
     }
 

@@ -18,7 +18,7 @@ pub(crate) use resolve::accelerator;
 
 use crate::devices::iommu::needs_eim;
 use crate::sections::features::IoApic;
-use crate::sections::{cpu, memory, sysinfo};
+use crate::sections::{cpu, memory, rules, sysinfo};
 use crate::{Draft, Setting};
 
 type Pass = fn(&mut Draft, &Setting<'_>) -> Result<()>;
@@ -27,6 +27,7 @@ type Pass = fn(&mut Draft, &Setting<'_>) -> Result<()>;
 const PASSES: &[Pass] = &[
     resolve::identity,
     resolve::machine,
+    resolve::habits,
     crate::firmware::choose,
     resolve::interrupt_controller,
     modules::auto_cell,
@@ -54,8 +55,25 @@ const PASSES: &[Pass] = &[
     new_usb_ports,
     memory_slots,
     boot::order,
-    new_memory_sizes,
 ];
+
+/// What is true of a definition whatever runs it.
+const COMMON: &[Pass] = &[
+    resolve::identity,
+    resolve::memory,
+    controllers::indexes,
+    primary_video,
+    places::serial_controllers,
+    boot::defaults,
+    controllers::drive_addresses,
+];
+
+/// Runs the passes that need neither an emulator nor a machine type.
+pub(crate) fn run_common(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
+    COMMON.iter().try_for_each(|pass| pass(draft, setting))?;
+    draft.devices.interfaces.iter_mut().for_each(|card| card.choose_mac(setting));
+    draft.head.clock.validate()
+}
 
 /// Runs every pass.
 pub(crate) fn run(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
@@ -95,14 +113,6 @@ fn memory_slots(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
 /// Places that a definition may leave open until it is run.
 pub(crate) fn places_for_run(draft: &mut Draft) -> Result<()> {
     usb::ports(draft)
-}
-
-/// Sizes of new definitions are what the emulator will take; for others this waits for the run.
-fn new_memory_sizes(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
-    if draft.abi_update && setting.emulator.is_some() {
-        memory::align(draft)?;
-    }
-    Ok(())
 }
 
 fn implied(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
@@ -146,7 +156,9 @@ fn devices_complete(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
 fn validate(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     let draft = &*draft;
     let head = &draft.head;
+    rules::validate(draft, setting)?;
     memory::validate(draft)?;
+    head.memory_backing.validate(head.cells().len())?;
     head.clock.validate()?;
     head.vcpus.validate()?;
     cpu::validate(draft, setting)?;

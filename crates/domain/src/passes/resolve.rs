@@ -1,11 +1,11 @@
 //! Identity, emulator, architecture, machine type and CPU of a definition that leaves them open.
 
-use ostler_base::{Error, Result, refuse};
+use ostler_base::{Arch, Error, Result, refuse};
 use ostler_caps::emulator::Accelerator;
 
 use crate::sections::features::GicVersion;
 use crate::sections::identity::DomainKind;
-use crate::sections::{cpu, memory};
+use crate::sections::{cpu, memory, seclabel};
 use crate::{Draft, Setting};
 
 /// What runs the guest's instructions.
@@ -23,6 +23,18 @@ pub(super) fn identity(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Whether an emulator runs guests of an architecture.
+fn runs(emulator: Arch, guest: Arch) -> bool {
+    let also = match emulator {
+        Arch::X86_64 => Some(Arch::I686),
+        Arch::Aarch64 => Some(Arch::Armv7l),
+        Arch::Armv7l => Some(Arch::Armv6l),
+        Arch::Ppc64 => Some(Arch::Ppc64le),
+        _ => None,
+    };
+    guest == emulator || also == Some(guest)
+}
+
 /// Emulator, architecture and canonical machine type.
 pub(super) fn machine(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     let accelerator = accelerator(draft);
@@ -35,7 +47,7 @@ pub(super) fn machine(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     let arch = *os.arch.get_or_insert(emulator.arch);
     let kind = draft.head.identity.kind;
     let path = &emulator.path;
-    if arch != emulator.arch && !(arch.is_x86() && emulator.arch.is_x86()) {
+    if !runs(emulator.arch, arch) {
         refuse!(unsupported, "Emulator '{path}' does not support arch '{arch}'");
     }
     if !emulator.can(accelerator) {
@@ -82,10 +94,20 @@ pub(super) fn interrupt_controller(draft: &mut Draft, setting: &Setting<'_>) -> 
     Ok(())
 }
 
+/// What labels leave open; ACPI that machines of s390 never had, whatever older definitions say.
+pub(super) fn habits(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
+    seclabel::complete(&mut draft.head.seclabels, setting);
+    if !draft.abi_update && draft.head.os.arch.is_some_and(Arch::is_s390) {
+        draft.head.features.remove_acpi();
+    }
+    Ok(())
+}
+
 /// Sizes of memory, and the vCPUs of cells.
 pub(super) fn memory(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     let head = &mut draft.head;
     head.numa.adopt_vcpus(head.vcpus.maximum);
+    head.memory_backing.complete(head.numa.cells.len());
     memory::complete(draft)
 }
 

@@ -4,7 +4,7 @@
 
 use ostler_base::{Arch, OnOff, Result};
 use ostler_caps::cpu::Mode;
-use ostler_caps::emulator::Accelerator;
+use ostler_caps::emulator::{Accelerator, Flag};
 use ostler_plan::{Part, Props};
 
 use crate::devices::Build;
@@ -45,7 +45,9 @@ pub(super) fn parts(build: &mut Build<'_>) -> Result<()> {
         security.machine_props(setting, &mut props);
     }
     draft.devices.iter().for_each(|device| device.machine_props(draft, setting, &mut props));
-    loadparm(draft, &mut props);
+    if !setting.has(Flag::VirtioCcwLoadparm) {
+        loadparm(draft, &mut props);
+    }
     props.set_opt("memory-backend", ram_id(draft, setting));
     props.extend(flash);
     if head.numa.has_hmat() {
@@ -61,6 +63,7 @@ pub(super) fn parts(build: &mut Build<'_>) -> Result<()> {
     let mut accel = Props::new().with("accel", accelerator(passes::accelerator(draft)));
     head.features.accel_props(&mut accel);
     build.parts.push(Part::options("-accel", Some("accel"), accel));
+    head.features.board_parts(&mut build.parts);
     Ok(())
 }
 
@@ -75,7 +78,7 @@ fn accelerator(accelerator: Accelerator) -> &'static str {
 /// The generation that the CPU of a logical partition imitates.
 fn compatible_cpu(draft: &Draft, props: &mut Props) {
     let cpu = draft.head.cpu.as_ref().filter(|cpu| cpu.mode == Some(Mode::HostModel));
-    if machine::of(&draft.head.os).imitates_cpus() {
+    if machine::of(&draft.head.os).is_partition() {
         props.set_opt("max-cpu-compat", cpu.and_then(|cpu| cpu.model.as_deref()));
     }
 }

@@ -71,6 +71,7 @@ pub fn plan(
         device_json: setting.has(Flag::DeviceJsonHotplug),
         netdev_json: setting.has(Flag::NetdevJson),
         object_json: true,
+        chardev_json: setting.has(Flag::ChardevJson),
     };
     let launch = Launch {
         environment: environment(&live, setting),
@@ -199,6 +200,7 @@ fn command_line(build: &mut Build<'_>) -> Result<()> {
     for device in draft.devices.in_argv_order() {
         device.parts(build)?;
     }
+    build.parts.extend(setting.incoming.map(|from| Part::plain("-incoming", from)));
     head.features.parts(&mut build.parts);
     launch_security::parts(build)?;
     if setting.config.seccomp_sandbox && setting.has(Flag::SeccompSandbox) {

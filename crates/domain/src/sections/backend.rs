@@ -9,7 +9,7 @@ use ostler_plan::{Action, Part, Props};
 
 use super::memory_backing::{Allocation, HugePage, MemoryAccess, MemorySource};
 use super::numa::MemAccess;
-use super::numatune::NumaMode;
+use super::numatune::{self, NumaMode};
 use crate::devices::Build;
 use crate::{Draft, Setting};
 
@@ -162,7 +162,10 @@ pub(crate) fn make(build: &Build<'_>, request: &Request<'_>) -> Result<Backend> 
     let nodes = host_nodes(build, request, &mut props)?;
     let mut parts = Vec::new();
     if let Some(nodes) = nodes.filter(|_| preallocate && !request.lazy && setting.has(Flag::ThreadContext)) {
-        parts.push(thread_context(request.alias, &nodes, &mut props));
+        let nodes = numatune::reachable(&nodes, build)?;
+        if !nodes.is_empty() {
+            parts.push(thread_context(request.alias, &nodes, &mut props));
+        }
     }
     parts.push(Part::Object(props));
     let bound = cell.is_some_and(|cell| head.numatune.is_bound(cell.id));

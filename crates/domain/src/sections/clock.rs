@@ -171,8 +171,8 @@ impl Offset {
     /// `base` of `-rtc`; `now` is the time in seconds since the epoch.
     fn base(&self, now: i64) -> String {
         match self {
-            Offset::Utc(_) | Offset::Timezone(_) => "utc".to_owned(),
-            Offset::Localtime(_) => "localtime".to_owned(),
+            Offset::Utc(_) => "utc".to_owned(),
+            Offset::Localtime(_) | Offset::Timezone(_) => "localtime".to_owned(),
             Offset::Variable { adjustment, .. } => date_and_time(now.saturating_add(*adjustment)),
             Offset::Absolute(start) => date_and_time(i64::try_from(*start).unwrap_or(i64::MAX)),
         }

@@ -4,7 +4,9 @@
 //! a model or a feature (`ostler_caps::cpu` does), or a NUMA cell.
 
 use ostler_base::{Arch, OnOff, Result, refuse};
-use ostler_caps::cpu::{AddressMode, CacheMode, Check, Cpu, Fallback, Feature, Mode, Policy, Side, guest};
+use ostler_caps::cpu::{
+    AddressMode, CacheMode, Check, Cpu, Fallback, Feature, Mode, Policy, Side, check_arch, guest,
+};
 use ostler_caps::emulator::{Accelerator, Flag};
 use ostler_xml::{El, Element};
 
@@ -34,6 +36,9 @@ pub(crate) fn complete(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     let machine = head.os.machine.as_deref();
     let model = machine.and_then(|machine| setting.emulator?.default_cpu(accelerator, machine));
     let model = model.filter(|model| *model != HOST || accelerator == Accelerator::Kvm);
+    // What an emulator says of other architectures is true of translation only.
+    let told = accelerator == Accelerator::Tcg || arch.is_x86() || arch.is_s390() || arch.is_ppc64();
+    let model = model.filter(|_| told && check_arch(arch).is_ok());
     if let Some(model) = model
         && head.cpu.as_ref().is_none_or(Cpu::is_default)
     {
@@ -110,7 +115,8 @@ pub(crate) fn settle(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
         models: with.and_then(|with| with.cpus.as_deref()),
         expansion: with.and_then(|with| with.host_cpu.as_ref()),
     };
-    guest::update_guest(arch, cpu, offer, guest::Start::New)
+    let start = if setting.incoming.is_some() { guest::Start::Continued } else { guest::Start::New };
+    guest::update_guest(arch, cpu, offer, start)
 }
 
 fn mode_is_supported(mode: Mode, arch: Arch, accelerator: Accelerator, setting: &Setting<'_>) -> bool {
@@ -174,7 +180,8 @@ fn cache_words(cpu: &Cpu, words: &mut Vec<String>) {
     let said: &[&str] = match cache.mode {
         CacheMode::Emulate => &["l3-cache=on"],
         CacheMode::Passthrough => &["host-cache-info=on", "l3-cache=off"],
-        CacheMode::Disable => &["host-cache-info=off", "l3-cache=off"],
+        CacheMode::Disable if cpu.is_passthrough() => &["host-cache-info=off", "l3-cache=off"],
+        CacheMode::Disable => &["l3-cache=off"],
     };
     words.extend(said.iter().map(|word| (*word).to_owned()));
 }

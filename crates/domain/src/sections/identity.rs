@@ -78,6 +78,22 @@ fn genid(el: &Element<'_>) -> Result<Option<Uuid>> {
     Uuid::parse(&text).map(Some).ok_or_else(malformed)
 }
 
+/// Elements of applications: one of each namespace, none without.
+fn metadata(root: &Element<'_>) -> Vec<String> {
+    let children = root.child("metadata").map(|m| m.opaque_children()).unwrap_or_default();
+    let mut seen = Vec::new();
+    let mut out = Vec::new();
+    for child in &children {
+        if let Some(namespace) = child.namespace()
+            && !seen.contains(&namespace)
+        {
+            seen.push(namespace);
+            out.push(child.source());
+        }
+    }
+    out
+}
+
 impl Identity {
     /// The device that tells the guest its generation.
     pub(crate) fn parts(&self, out: &mut Vec<Part>) {
@@ -102,10 +118,7 @@ impl Identity {
             genid: root.child("genid").map(|g| genid(&g)).transpose()?,
             title,
             description: root.child_text("description"),
-            metadata: root
-                .child("metadata")
-                .map(|m| m.opaque_children().iter().map(Element::source).collect())
-                .unwrap_or_default(),
+            metadata: metadata(root),
         })
     }
 

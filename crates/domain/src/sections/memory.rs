@@ -130,11 +130,10 @@ pub(crate) fn parts(build: &mut Build<'_>, ram_id: Option<&str>) -> Result<()> {
     let draft = build.draft;
     let memory = &draft.head.memory;
     let size = initial(draft);
-    let mut option = Props::new().with("size", format!("{size}k"));
+    // Sizes that came from elsewhere stay as they are, but for whole MiB.
+    let mut option = Props::new().with("size", format!("{}k", size / 1024 * 1024));
     if memory.can_grow() {
-        if memory.slots != 0 {
-            option.set("slots", memory.slots);
-        }
+        option.set_opt("slots", (memory.slots != 0).then_some(memory.slots));
         option.set("maxmem", format!("{}k", memory.maximum));
     }
     build.parts.push(Part::options("-m", None, option));

@@ -1,6 +1,6 @@
 //! `<memoryBacking>`: where a guest's memory comes from on the host.
 
-use ostler_base::{Error, IdSet, Result, scale::KIB, words};
+use ostler_base::{Code, Error, IdSet, Origin, Result, scale::KIB, words};
 use ostler_xml::{El, Element};
 
 words! {
@@ -64,6 +64,42 @@ impl HugePage {
 }
 
 impl MemoryBacking {
+    /// Refuses sizes of pages that are for the same memory, or for cells that the guest has not.
+    pub(crate) fn validate(&self, cells: usize) -> Result<()> {
+        let detail = |text: String| Err(Error::new(Code::XmlDetail, Origin::Domain, text));
+        let pages = self.hugepages.as_deref().unwrap_or_default();
+        for (at, page) in pages.iter().enumerate() {
+            for other in &pages[..at] {
+                let (size, earlier) = (page.size, other.size);
+                match (&page.nodeset, &other.nodeset) {
+                    (None, None) => {
+                        return detail(format!("two master hugepages detected: {size} and {earlier}"));
+                    }
+                    (Some(own), Some(others)) if own.overlaps(others) => {
+                        return detail(format!(
+                            "nodeset attribute of hugepages of sizes {size} and {earlier} intersect"
+                        ));
+                    }
+                    _ => {}
+                }
+            }
+            let missing = |node: &u32| *node as usize >= cells;
+            if let Some(node) = page.nodeset.as_ref().and_then(|nodes| nodes.iter().find(missing)) {
+                return detail(format!("hugepages: node {node} not found"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Without cells, pages for cell 0 are for everything.
+    pub(crate) fn complete(&mut self, cells: usize) {
+        for page in self.hugepages.iter_mut().flatten() {
+            if cells == 0 && page.nodeset.as_ref().is_some_and(|nodes| nodes.last() == Some(0)) {
+                page.nodeset = None;
+            }
+        }
+    }
+
     pub(crate) fn parse(root: &Element<'_>) -> Result<Self> {
         let Some(el) = root.child("memoryBacking") else { return Ok(Self::default()) };
         let hugepages = match el.child("hugepages") {

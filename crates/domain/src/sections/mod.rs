@@ -17,6 +17,7 @@ pub mod numa;
 pub mod numatune;
 pub mod os;
 pub mod qemu_ns;
+pub(crate) mod rules;
 pub mod seclabel;
 pub mod sysinfo;
 pub mod throttle;

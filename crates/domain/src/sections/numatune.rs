@@ -154,6 +154,7 @@ impl Numatune {
     /// What a plan has to know of the host.
     pub(crate) fn ask(&self, draft: &Draft, out: &mut Vec<Query>) {
         out.push(Query::NumaNodes);
+        out.extend(emulator_cpus(draft).map(|cpus| Query::NodesOfCpus(cpus.clone())));
         if self.is_automatic() {
             out.push(advice(draft));
         }
@@ -176,6 +177,18 @@ impl Numatune {
             Some(_) => build.facts.ids(&advice(build.draft)).cloned().map(Some),
         }
     }
+}
+
+/// The CPUs of the host that the emulator's own threads are bound to.
+fn emulator_cpus(draft: &Draft) -> Option<&IdSet> {
+    draft.head.cputune.emulatorpin.as_ref().or(draft.head.vcpus.cpuset.as_ref())
+}
+
+/// Those of some nodes that the emulator's own threads can be on.
+pub(crate) fn reachable(nodes: &IdSet, build: &Build<'_>) -> Result<IdSet> {
+    let Some(cpus) = emulator_cpus(build.draft) else { return Ok(nodes.clone()) };
+    let own = build.facts.ids(&Query::NodesOfCpus(cpus.clone()))?;
+    Ok(nodes.iter().filter(|node| own.contains(*node)).collect())
 }
 
 /// The question for nodes that fit a guest.

@@ -25,7 +25,9 @@ pub struct Passthrough {
     /// `<qemu:env name= value=>`
     pub environment: Vec<(String, Option<String>)>,
     /// `<qemu:capabilities>`: flags added to and taken from the emulator's.
-    pub capabilities: Vec<(bool, Flag)>,
+    ///
+    /// Names that no flag has any more stay as they are; they stand for what every emulator can do.
+    pub capabilities: Vec<(bool, String)>,
     /// `<qemu:override>`: changes of properties, by the alias of the device.
     pub overrides: Vec<(String, Vec<Property>)>,
     /// `<qemu:deprecation behavior=…>`
@@ -177,9 +179,11 @@ impl Passthrough {
             }),
         );
         let mut capabilities = El::new("qemu:capabilities");
-        capabilities.extend(self.capabilities.iter().map(|(add, flag)| {
-            El::new(if *add { "qemu:add" } else { "qemu:del" }).attr("capability", flag.name())
-        }));
+        capabilities.extend(
+            self.capabilities.iter().map(|(add, flag)| {
+                El::new(if *add { "qemu:add" } else { "qemu:del" }).attr("capability", flag)
+            }),
+        );
         let mut overrides = El::new("qemu:override");
         overrides.extend(self.overrides.iter().map(|(alias, properties)| {
             let mut frontend = El::new("qemu:frontend");
@@ -203,8 +207,12 @@ impl Passthrough {
             return None;
         }
         let mut flags = *flags;
-        for (add, flag) in &self.capabilities {
-            if *add { flags.insert(*flag) } else { flags.remove(*flag) }
+        for (add, name) in &self.capabilities {
+            match (Flag::parse(name), add) {
+                (Some(flag), true) => flags.insert(flag),
+                (Some(flag), false) => flags.remove(flag),
+                (None, _) => {}
+            }
         }
         Some(flags)
     }
@@ -239,9 +247,11 @@ impl Passthrough {
     }
 }
 
-fn read_flag(el: &Element<'_>) -> Result<Flag> {
-    let Some(name) = el.attr("capability") else { refuse!(internal, "missing capability name") };
-    Flag::parse(name).ok_or_else(|| Error::internal(format!("invalid qemu namespace capability '{name}'")))
+fn read_flag(el: &Element<'_>) -> Result<String> {
+    match el.attr("capability") {
+        Some(name) if !name.is_empty() => Ok(name.to_owned()),
+        _ => refuse!(internal, "missing capability name"),
+    }
 }
 
 fn read_override(el: &Element<'_>) -> Result<(String, Vec<Property>)> {

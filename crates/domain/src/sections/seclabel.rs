@@ -1,14 +1,17 @@
 //! `<seclabel>`: how a guest is confined.
 
-use ostler_base::{Error, Result, YesNo, words};
+use ostler_base::{Code, Error, Origin, Result, YesNo, refuse, words};
 use ostler_xml::{El, Element};
 
-use crate::{ReadMode, WriteMode};
+use crate::{ReadMode, Setting, WriteMode};
 
 words! {
     /// `<seclabel type='…'>`
     pub LabelType { None = "none", Dynamic = "dynamic", Static = "static" }
 }
+
+/// The model of hosts that confine nothing.
+const UNCONFINED: &str = "none";
 
 /// One `<seclabel>`; a guest has at most one for each model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,18 +34,18 @@ impl Seclabel {
     fn parse(el: &Element<'_>, mode: &ReadMode) -> Result<Self> {
         let kind = el.word("type")?.unwrap_or(LabelType::Dynamic);
         let model = el.attr("model").map(str::to_owned);
-        let kind = if model.as_deref() == Some("none") { LabelType::None } else { kind };
+        let kind = if model.as_deref() == Some(UNCONFINED) { LabelType::None } else { kind };
         let said = el.yes_no("relabel")?;
         let relabel = match (kind, said) {
             (LabelType::Dynamic, Some(YesNo::No)) => {
                 return Err(Error::unsupported("dynamic label type must use resource relabeling")
-                    .from_origin(ostler_base::Origin::Domain));
+                    .from_origin(Origin::Domain));
             }
             (LabelType::None, Some(YesNo::Yes)) => {
                 return Err(Error::unsupported(
                     "resource relabeling is not compatible with 'none' label type",
                 )
-                .from_origin(ostler_base::Origin::Domain));
+                .from_origin(Origin::Domain));
             }
             (LabelType::Dynamic, _) => true,
             (LabelType::None, _) => false,
@@ -85,11 +88,26 @@ pub(crate) fn parse(root: &Element<'_>, mode: &ReadMode) -> Result<Vec<Seclabel>
         let label = Seclabel::parse(&el, mode)?;
         if labels.iter().any(|l| l.model == label.model) {
             let model = label.model.unwrap_or_default();
-            return Err(Error::xml(format!("seclabel for model {model} is already provided")));
+            let detail = format!("seclabel for model {model} is already provided");
+            return Err(Error::new(Code::XmlDetail, Origin::Domain, detail));
         }
         labels.push(label);
     }
+    if labels.len() > 1 && labels.iter().any(|label| label.model.is_none()) {
+        refuse!(xml, "missing security model when using multiple labels");
+    }
     Ok(labels)
+}
+
+/// A label without model is of the host's first.
+pub(crate) fn complete(labels: &mut [Seclabel], setting: &Setting<'_>) {
+    for label in labels.iter_mut().filter(|label| label.model.is_none()) {
+        let model = setting.host.security_model.clone();
+        if model == UNCONFINED {
+            (label.kind, label.relabel, label.base_label) = (LabelType::None, false, None);
+        }
+        label.model = Some(model);
+    }
 }
 
 /// Adds all labels to a document.

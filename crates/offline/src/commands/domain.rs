@@ -1,7 +1,7 @@
 //! `argv` and `domxml`: domain definitions to command lines and to normal form.
 
 use ostler_base::{Error, Json, Result};
-use ostler_domain::{Domain, Draft, Outline, ReadMode, Setting, WriteMode, plans};
+use ostler_domain::{Draft, Outline, ReadMode, Setting, WriteMode, plans};
 use ostler_plan::Numbering;
 
 use crate::fake::{self, FixedEntropy};
@@ -26,11 +26,11 @@ const FLAGS: &[&str] = &[
     "nbdkit-cap=",
 ];
 
-/// Runs something with the definition of a case and what it is made against.
-fn with_domain(
+/// Runs something with the definition of a case, as it was read, and what it is made against.
+fn with_draft(
     args: &Args,
     kept: &mut Kept,
-    run: impl FnOnce(Domain, &Setting<'_>) -> Result<String>,
+    run: impl FnOnce(Draft, &Setting<'_>) -> Result<String>,
 ) -> Result<String> {
     args.only(OPTIONS)?;
     args.only_flags(&[FLAGS, recordings::FLAGS].concat())?;
@@ -47,20 +47,27 @@ fn with_domain(
         }
         _ => None,
     };
+    let incoming = incoming(args);
     let setting = Setting {
         host_model: host_model.as_ref(),
+        incoming: incoming.as_deref(),
         ..Setting::new(emulator.as_deref(), &host, &config, &FixedEntropy)
     };
     let mode =
         ReadMode { live: args.flag("from=live"), strict: false, abi_update: args.flag("parse=abi-update") };
-    let domain = Draft::parse(&text, &mode)?.complete(&setting)?;
-    run(domain, &setting)
+    run(Draft::parse(&text, &mode)?, &setting)
 }
 
 /// The normal form of a definition.
 pub(crate) fn domxml(args: &Args, kept: &mut Kept) -> Result<String> {
     let mode = WriteMode { inactive: args.flag("to=inactive"), secure: true, migratable: false };
-    with_domain(args, kept, |domain, _| Ok(domain.to_xml(&mode)))
+    with_draft(args, kept, |mut draft, setting| {
+        if args.flag("generic") {
+            draft.complete_common(setting)?;
+            return Ok(draft.to_xml(&mode));
+        }
+        Ok(draft.complete(setting)?.to_xml(&mode))
+    })
 }
 
 /// Environment, program and arguments of a start.
@@ -68,7 +75,8 @@ pub(crate) fn argv(args: &Args, kept: &mut Kept) -> Result<String> {
     if args.option("replies").is_none() {
         return Err(Error::invalid_arg("option --replies is missing"));
     }
-    with_domain(args, kept, |domain, setting| {
+    with_draft(args, kept, |draft, setting| {
+        let domain = draft.complete(setting)?;
         let domain = plans::start::settle(&domain, &fake::answer(plans::start::ask_first(&domain), args)?)?;
         let facts = fake::answer(plans::start::ask(&domain, setting), args)?;
         let numbering = Numbering::Fixed(fake::fd_number);
@@ -82,4 +90,12 @@ pub(crate) fn argv(args: &Args, kept: &mut Kept) -> Result<String> {
         }
         Ok(vector.join("\n") + "\n")
     })
+}
+
+/// Where the state of an incoming guest comes from: standard input is a descriptor.
+fn incoming(args: &Args) -> Option<String> {
+    match args.flag_values("migrate-from").last()? {
+        "stdio" => Some(format!("fd:{}", args.flag_values("migrate-fd").last().unwrap_or_default())),
+        uri => Some(uri.to_owned()),
+    }
 }

@@ -88,6 +88,9 @@ fn parse_mac(el: &Element<'_>) -> Result<Option<MacAddr>> {
     let Some(text) = el.child("mac").map(|m| m.require("address")).transpose()? else { return Ok(None) };
     let mac =
         MacAddr::parse(text).ok_or_else(|| Error::xml(format!("unable to parse mac address '{text}'")))?;
+    if mac == MacAddr::default() {
+        return Ok(None);
+    }
     if mac.is_multicast() {
         refuse!(xml, "expected unicast mac address, found multicast '{text}'");
     }
@@ -172,6 +175,11 @@ impl Kind for Interface {
 }
 
 impl Interface {
+    /// Makes an address up where there is none.
+    pub(crate) fn choose_mac(&mut self, setting: &Setting<'_>) {
+        self.mac.get_or_insert_with(|| setting.entropy.mac());
+    }
+
     fn virtio_model(&self) -> Option<VirtioModel> {
         self.model.as_deref().and_then(<VirtioModel as ostler_base::Word>::parse)
     }
@@ -377,7 +385,7 @@ impl Device for Interface {
     }
 
     fn complete(&mut self, head: &Head, setting: &Setting<'_>) -> Result<()> {
-        self.mac.get_or_insert_with(|| setting.entropy.mac());
+        self.choose_mac(setting);
         if self.model.is_none() {
             self.model = machine::of(&head.os).default_network_card(setting).map(str::to_owned);
         }

@@ -195,6 +195,11 @@ impl Cputune {
         })
     }
 
+    /// Whether any thread is bound to host CPUs.
+    pub(crate) fn has_pins(&self) -> bool {
+        !self.vcpupin.is_empty() || self.emulatorpin.is_some() || !self.iothreadpin.is_empty()
+    }
+
     pub(crate) fn format(&self, root: &mut El) {
         let mut el = El::new("cputune");
         el.extend(

@@ -94,10 +94,8 @@ impl Features {
         let mut switched = Vec::new();
         for (name, feature) in Switched::WORDS {
             if let Some(child) = el.child(name) {
-                let state = if *feature == Switched::Hap
-                    || *feature == Switched::Pvspinlock
-                    || *feature == Switched::Pmu
-                {
+                let optional = [Switched::Hap, Switched::Pvspinlock, Switched::Pmu, Switched::Vmcoreinfo];
+                let state = if optional.contains(feature) {
                     state(&child)?
                 } else {
                     child.on_off("state")?.ok_or_else(|| child.missing("state"))?
@@ -193,6 +191,11 @@ impl Features {
         self.present.contains(&Presence::Acpi)
     }
 
+    /// Takes ACPI out.
+    pub(crate) fn remove_acpi(&mut self) {
+        self.present.retain(|feature| *feature != Presence::Acpi);
+    }
+
     /// Properties of `-machine`.
     pub(crate) fn machine_props(&self, props: &mut Props) {
         let on = |feature| self.switched(feature).map(OnOff::is_true);
@@ -252,13 +255,17 @@ impl Features {
         }
     }
 
+    /// What the board is told besides `-machine`.
+    pub(crate) fn board_parts(&self, out: &mut Vec<Part>) {
+        if let Some(tseg) = self.smm.as_ref().and_then(|smm| smm.tseg) {
+            out.push(Part::plain("-global", format!("mch.extended-tseg-mbytes={}", tseg >> 20)));
+        }
+    }
+
     /// Devices and options that features are.
     pub(crate) fn parts(&self, out: &mut Vec<Part>) {
         if self.switched(Switched::Vmcoreinfo) == Some(OnOff::On) {
             out.push(Part::Device(Props::new().with("driver", "vmcoreinfo")));
-        }
-        if let Some(tseg) = self.smm.as_ref().and_then(|smm| smm.tseg) {
-            out.push(Part::plain("-global", format!("mch.extended-tseg-mbytes={}", tseg >> 20)));
         }
         if let Some(enabled) = self.async_teardown {
             let state = if enabled.is_true() { "on" } else { "off" };

@@ -214,6 +214,9 @@ fn spread(cells: &mut [Cell], said: &[(u32, Vec<(u32, u32)>)]) -> Result<()> {
                 refuse!(xml, "'value {value}' is invalid for 'sibling id {to}' under NUMA 'cell id {from}'");
             }
             let of = |id: u32| usize::try_from(id).unwrap_or(usize::MAX);
+            for own in [*from, *to] {
+                cells[of(own)].distances.entry(own).or_insert(LOCAL);
+            }
             cells[of(*from)].distances.insert(*to, *value);
             cells[of(*to)].distances.entry(*from).or_insert(*value);
         }
