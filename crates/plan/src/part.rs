@@ -148,11 +148,6 @@ pub fn argv(parts: &[Part], form: Form) -> Vec<String> {
     out
 }
 
-/// The monitor commands that add parts to a running emulator, in order.
-pub fn add_commands(parts: &[Part]) -> Vec<(&'static str, Json)> {
-    parts.iter().filter_map(Part::add_command).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +159,7 @@ mod tests {
         assert_eq!(argv(&parts, Form::default()), ["-S", "-device", r#"{"driver":"pvpanic","id":"panic0"}"#]);
         let plain = Form { device_json: false, ..Form::default() };
         assert_eq!(argv(&parts, plain), ["-S", "-device", "pvpanic,id=panic0"]);
-        assert_eq!(add_commands(&parts), [("device_add", json!({"driver": "pvpanic", "id": "panic0"}))]);
+        let added = parts[1].add_command();
+        assert_eq!(added, Some(("device_add", json!({"driver": "pvpanic", "id": "panic0"}))));
     }
 }
