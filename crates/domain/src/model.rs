@@ -183,7 +183,7 @@ impl Draft {
     }
 
     /// Completes the definition of a run, which was complete when the run started.
-    pub(crate) fn resume(mut self, setting: &Setting<'_>) -> Result<Domain> {
+    pub fn resume(mut self, setting: &Setting<'_>) -> Result<Domain> {
         passes::resume(&mut self, setting)?;
         Ok(Domain(self))
     }

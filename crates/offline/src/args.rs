@@ -67,6 +67,13 @@ impl Args {
         self.all("flag").filter_map(move |flag| flag.strip_prefix(key)?.strip_prefix('='))
     }
 
+    /// The same with a flag more.
+    pub fn with_flag(&self, name: &str) -> Args {
+        let mut args = Args { options: self.options.clone(), inputs: self.inputs.clone() };
+        args.options.push(("flag".to_owned(), name.to_owned()));
+        args
+    }
+
     /// Whether a flag without a value is given.
     pub fn flag(&self, name: &str) -> bool {
         self.all("flag").any(|flag| flag == name)

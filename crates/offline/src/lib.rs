@@ -13,6 +13,7 @@ mod host_cpu;
 mod kept;
 mod recordings;
 mod volumes;
+mod script;
 
 pub use args::Args;
 pub use kept::Kept;

@@ -42,6 +42,11 @@ impl Command {
     }
 }
 
+/// Arguments with one member.
+pub fn json_args(name: &str, value: impl Into<Json>) -> Json {
+    Json::Object([(name.to_owned(), value.into())].into_iter().collect())
+}
+
 /// The commands that add parts, in order. A part that exists on a command line only is an error.
 pub fn hot_add(parts: &[Part], fds: &[PassedFd]) -> Result<Vec<Command>> {
     let mut commands = Vec::new();

@@ -17,7 +17,7 @@ pub use action::{Action, Owner};
 pub use chardev::{Chardev, ChardevBackend, LogFile, SocketAddress};
 pub use check::check;
 pub use fd::{FdKind, FdSource, Numbering, PassedFd, PassedFds};
-pub use hot::{Command, hot_add, hot_numbering, hot_remove, set_labels};
+pub use hot::{Command, hot_add, hot_numbering, hot_remove, json_args, set_labels};
 pub use part::{Form, Part, argv};
 pub use props::Props;
 pub use query::{Answer, Facts, FileKind, Passed, Query, VolumePlace};

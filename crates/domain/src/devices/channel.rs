@@ -49,6 +49,8 @@ const AGENT: &str = "com.redhat.spice.0";
 
 impl Kind for Channel {
     const ELEMENT: &'static str = "channel";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
+    const WORD: &'static str = "chr";
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         let target =

@@ -57,6 +57,8 @@ impl Console {
 
 impl Kind for Console {
     const ELEMENT: &'static str = "console";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
+    const WORD: &'static str = "chr";
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         let target = el.child("target");

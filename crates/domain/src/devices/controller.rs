@@ -440,6 +440,16 @@ impl PciModel {
 
 impl Kind for Controller {
     const ELEMENT: &'static str = "controller";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
+
+    fn place_among(self, all: &mut Vec<Self>) {
+        let last = all.iter().rposition(|c| c.kind == self.kind && c.index <= self.index);
+        all.insert(last.map_or(all.len(), |last| last + 1), self);
+    }
+
+    fn is_meant(&self, said: &Self, _whole: &Self) -> bool {
+        self.kind == said.kind && self.index.unwrap_or(0) == said.index.unwrap_or(0)
+    }
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         let kind: ControllerType = el.require_word("type")?;
@@ -641,5 +651,23 @@ impl Device for Controller {
         self.info.bus_props(build, &mut props)?;
         build.parts.push(Part::Device(props));
         Ok(())
+    }
+
+    fn refuse_plug(&self) -> Result<()> {
+        match self.kind {
+            ControllerType::Scsi => Ok(()),
+            other => refuse!(operation_unsupported, "'{other}' controller cannot be hot plugged."),
+        }
+    }
+
+    fn refuse_unplug(&self) -> Result<()> {
+        match self.kind {
+            ControllerType::Scsi => Ok(()),
+            other => refuse!(operation_unsupported, "'{other}' controller cannot be hot unplugged."),
+        }
+    }
+
+    fn absent(&self) -> String {
+        format!("controller {}:{} not found", self.kind, self.index.unwrap_or(0))
     }
 }

@@ -147,6 +147,7 @@ impl Filesystem {
 
 impl Kind for Filesystem {
     const ELEMENT: &'static str = "filesystem";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         let driver = el.child("driver");

@@ -172,6 +172,11 @@ impl HostdevSource {
 
 impl Kind for Hostdev {
     const ELEMENT: &'static str = "hostdev";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
+
+    fn is_meant(&self, said: &Self, _whole: &Self) -> bool {
+        self.source == said.source
+    }
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         if el.attr("mode").is_some_and(|mode| mode != "subsystem") {

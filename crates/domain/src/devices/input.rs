@@ -62,6 +62,7 @@ impl Input {
 
 impl Kind for Input {
     const ELEMENT: &'static str = "input";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         let kind: InputType = el.require_word("type")?;
@@ -202,5 +203,9 @@ impl Device for Input {
 
     fn resources(&self, out: &mut Vec<Resource>) {
         out.extend(self.source.iter().map(|s| Resource::new(&s.path, ResourceKind::Device).writable()));
+    }
+
+    fn absent(&self) -> String {
+        "matching input device not found".to_owned()
     }
 }

@@ -22,6 +22,7 @@ pub struct Lease {
 
 impl Kind for Lease {
     const ELEMENT: &'static str = "lease";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         let target = el.child("target");

@@ -6,6 +6,7 @@
 mod chardev;
 mod info;
 mod labels;
+mod one;
 mod virtio;
 
 pub mod audio;
@@ -49,6 +50,7 @@ use ostler_xml::{El, Element};
 pub use chardev::CharDevice;
 pub use info::{Info, Rom};
 pub use labels::DeviceLabel;
+use one::{find_kind, new_aliases};
 pub use virtio::{VirtioModel, VirtioOptions};
 
 use crate::{Draft, Head, HostFacts, ReadMode, Setting, WriteMode};
@@ -157,6 +159,44 @@ pub trait Device: Debug {
 
     /// Everything it touches on the host.
     fn resources(&self, _out: &mut Vec<Resource>) {}
+
+    /// Why it cannot be plugged while the guest runs, beside what [`Kind::PLUG`] says.
+    fn refuse_plug(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Why it cannot be unplugged while the guest runs, beside what [`Kind::PLUG`] says.
+    fn refuse_unplug(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// What the emulator is asked once it is plugged.
+    fn after_plug(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What an error says when a guest has no such device.
+    fn absent(&self) -> String {
+        "device not present in domain configuration".to_owned()
+    }
+}
+
+/// What can be done with devices of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plug {
+    /// They can come and go while the guest runs.
+    pub live: bool,
+    /// They can come and go in a definition.
+    pub stored: bool,
+}
+
+impl Plug {
+    /// Neither.
+    pub const NEVER: Plug = Plug { live: false, stored: false };
+    /// In a definition only.
+    pub const STORED: Plug = Plug { live: false, stored: true };
+    /// At any time.
+    pub const ALWAYS: Plug = Plug { live: true, stored: true };
 }
 
 /// What a kind of device adds to [`Device`]: how it is found and read.
@@ -177,6 +217,24 @@ pub trait Kind: Device + Sized {
 
     /// Forgets what only status documents say.
     fn forget_run(&mut self) {}
+
+    /// What can be done with devices of this kind.
+    const PLUG: Plug = Plug::NEVER;
+
+    /// What messages call the kind.
+    const WORD: &'static str = Self::ELEMENT;
+
+    /// Puts a device into its place among those of its kind.
+    fn place_among(self, all: &mut Vec<Self>) {
+        all.push(self);
+    }
+
+    /// Whether this is the device that somebody means who describes one: what was said of it, and
+    /// the same completed.
+    fn is_meant(&self, _said: &Self, whole: &Self) -> bool {
+        let mode = WriteMode { inactive: true, secure: true, migratable: false };
+        self.format(&mode) == whole.format(&mode)
+    }
 
     /// Those that are there without being asked for, beside what the definition names.
     fn implied(_devices: &Devices, _head: &Head, _setting: &Setting<'_>) -> Vec<Self> {
@@ -325,6 +383,62 @@ macro_rules! kinds {
                 visits
             }
 
+            /// Reads one device; none where no kind has this element.
+            pub(crate) fn one(el: &Element<'_>, mode: &ReadMode) -> Result<Option<Self>> {
+                let mut all = Devices::default();
+                $(if el.name() == <$kind>::ELEMENT {
+                    all.$field.push(parse_one(el, mode)?);
+                    return Ok(Some(all));
+                })+
+                Ok(None)
+            }
+
+            /// What messages call the kind of the first device, and what can be done with it.
+            pub(crate) fn kind(&self) -> (&'static str, Plug) {
+                $(if !self.$field.is_empty() {
+                    return (<$kind>::WORD, <$kind>::PLUG);
+                })+
+                ("none", Plug::NEVER)
+            }
+
+            /// Adds the devices of another list, each in its place.
+            pub(crate) fn merge(&mut self, others: Devices) {
+                $(for device in others.$field {
+                    device.place_among(&mut self.$field);
+                })+
+            }
+
+            /// Takes those out that are meant, as a list of their own.
+            pub(crate) fn split_off(&mut self, mut meant: impl FnMut(&dyn Device) -> bool) -> Devices {
+                let mut out = Devices::default();
+                $({
+                    let all = std::mem::take(&mut self.$field);
+                    (out.$field, self.$field) = all.into_iter().partition(|device| meant(device));
+                })+
+                out
+            }
+
+            /// The place of the device that somebody means who describes one.
+            pub(crate) fn find(
+                &self,
+                said: &Devices,
+                head: &Head,
+                setting: &Setting<'_>,
+            ) -> Result<Option<usize>> {
+                let mut before = 0;
+                $(if let Some(said) = said.$field.first() {
+                    return Ok(find_kind(&self.$field, said, head, setting)?.map(|at| before + at));
+                }
+                before += self.$field.len();)+
+                debug_assert_eq!(before, self.iter().count());
+                Ok(None)
+            }
+
+            /// Gives every device that has none an alias that none among `others` has.
+            pub(crate) fn assign_new_aliases(&mut self, others: &Devices, head: &Head) {
+                $(new_aliases(&mut self.$field, &others.$field, head);)+
+            }
+
             /// Adds the devices that are there without being asked for.
             pub(crate) fn add_implied(&mut self, head: &Head, setting: &Setting<'_>) {
                 $(let more = <$kind>::implied(self, head, setting);
@@ -389,19 +503,21 @@ fn nth_of_series<D: Device>(devices: &[D]) -> Vec<usize> {
 }
 
 fn parse_kind<K: Kind>(devices: &Element<'_>, mode: &ReadMode) -> Result<Vec<K>> {
-    let read = |el: Element<'_>| -> Result<K> {
-        let mut device = K::parse(&el)?;
-        *device.info_mut() = Info::parse(&el, mode)?;
-        if mode.live {
-            device.parse_run(&el)?;
-        } else {
-            device.forget_run();
-        }
-        Ok(device)
-    };
-    let mut all = devices.children(K::ELEMENT).map(read).collect::<Result<Vec<K>>>()?;
+    let mut all =
+        devices.children(K::ELEMENT).map(|el| parse_one(&el, mode)).collect::<Result<Vec<K>>>()?;
     K::arrange(&mut all);
     Ok(all)
+}
+
+fn parse_one<K: Kind>(el: &Element<'_>, mode: &ReadMode) -> Result<K> {
+    let mut device = K::parse(el)?;
+    *device.info_mut() = Info::parse(el, mode)?;
+    if mode.live {
+        device.parse_run(el)?;
+    } else {
+        device.forget_run();
+    }
+    Ok(device)
 }
 
 impl Devices {

@@ -21,6 +21,8 @@ pub struct Parallel {
 
 impl Kind for Parallel {
     const ELEMENT: &'static str = "parallel";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
+    const WORD: &'static str = "chr";
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         Ok(Parallel {

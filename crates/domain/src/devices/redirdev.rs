@@ -23,6 +23,7 @@ pub struct Redirdev {
 
 impl Kind for Redirdev {
     const ELEMENT: &'static str = "redirdev";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         el.word::<RedirBus>("bus")?;
@@ -65,5 +66,9 @@ impl Device for Redirdev {
 
     fn resources(&self, out: &mut Vec<Resource>) {
         self.device.resources(out);
+    }
+
+    fn absent(&self) -> String {
+        "no matching redirdev was not found".to_owned()
     }
 }

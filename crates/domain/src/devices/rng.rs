@@ -44,6 +44,7 @@ pub struct Rng {
 
 impl Kind for Rng {
     const ELEMENT: &'static str = "rng";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         let Some(backend) = el.child("backend") else { refuse!(xml, "missing RNG device backend") };
@@ -142,5 +143,9 @@ impl Device for Rng {
             RngBackend::Egd(device) => device.resources(out),
             RngBackend::Builtin => {}
         }
+    }
+
+    fn absent(&self) -> String {
+        "no matching RNG device was found".to_owned()
     }
 }

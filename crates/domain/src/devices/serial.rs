@@ -80,6 +80,8 @@ impl Serial {
 
 impl Kind for Serial {
     const ELEMENT: &'static str = "serial";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
+    const WORD: &'static str = "chr";
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         let target = el.child("target");

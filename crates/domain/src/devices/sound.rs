@@ -63,6 +63,7 @@ impl Sound {
 
 impl Kind for Sound {
     const ELEMENT: &'static str = "sound";
+    const PLUG: super::Plug = super::Plug::STORED;
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         Ok(Sound {

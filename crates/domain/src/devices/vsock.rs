@@ -26,6 +26,7 @@ pub struct Vsock {
 
 impl Kind for Vsock {
     const ELEMENT: &'static str = "vsock";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         let cid = el.child("cid");
@@ -102,5 +103,9 @@ impl Device for Vsock {
 
     fn resources(&self, out: &mut Vec<Resource>) {
         out.push(Resource::new("/dev/vhost-vsock", ResourceKind::Device).writable().shared());
+    }
+
+    fn absent(&self) -> String {
+        "matching vsock device not found".to_owned()
     }
 }

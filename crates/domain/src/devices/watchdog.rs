@@ -29,6 +29,7 @@ pub struct Watchdog {
 
 impl Kind for Watchdog {
     const ELEMENT: &'static str = "watchdog";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         let action = el.word("action")?.unwrap_or(WatchdogAction::Reset);
@@ -107,5 +108,9 @@ impl Device for Watchdog {
             build.parts.push(Part::plain("-watchdog-action", action.to_string()));
         }
         Ok(())
+    }
+
+    fn absent(&self) -> String {
+        "watchdog device not present in domain configuration".to_owned()
     }
 }

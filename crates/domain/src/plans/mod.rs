@@ -1,5 +1,8 @@
 //! Plans: what has to be done for an operation, as data.
 
+pub mod attach;
+pub mod detach;
 mod machine_option;
 pub mod start;
+pub mod update;
 pub mod variables;

@@ -5,6 +5,7 @@ mod capabilities;
 mod cpu;
 mod domain;
 mod firmware;
+mod hotplug;
 mod interface;
 mod migration;
 mod monitor;
@@ -64,6 +65,7 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("migparams", migration::parameters),
     ("vhostuser-format", vhost_user::format),
     ("vhostuser-list", vhost_user::list),
+    ("hotplug", hotplug::hotplug),
     ("guest-caps", capabilities::guest_caps),
     ("host-caps", capabilities::host_caps),
     ("network-conf", network::conf),

@@ -199,6 +199,20 @@ fn bus_by_name(name: &str) -> Option<DiskBus> {
 
 impl Kind for Disk {
     const ELEMENT: &'static str = "disk";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
+
+    fn place_among(self, all: &mut Vec<Self>) {
+        // Names of one length sort as their numbers do.
+        let order = |disk: &Self| (disk.target.len(), disk.target.clone());
+        let same = |disk: &Self| disk.bus == self.bus;
+        let last = all.iter().rposition(|disk| same(disk) && order(disk) <= order(&self));
+        let at = last.map(|last| last + 1).or_else(|| all.iter().position(same));
+        all.insert(at.unwrap_or(all.len()), self);
+    }
+
+    fn is_meant(&self, said: &Self, _whole: &Self) -> bool {
+        self.target == said.target
+    }
 
     /// Disks of one bus stand in the order of their names.
     fn arrange(all: &mut Vec<Self>) {
@@ -497,6 +511,31 @@ impl Device for Disk {
                 out.push(if self.shareable { resource.shared() } else { resource });
             }
         }
+    }
+
+    fn refuse_plug(&self) -> Result<()> {
+        match self.bus {
+            Some(DiskBus::Virtio | DiskBus::Scsi | DiskBus::Usb) => Ok(()),
+            other => {
+                let bus = other.map(|bus| bus.to_string()).unwrap_or_default();
+                refuse!(operation_unsupported, "disk bus '{bus}' cannot be hotplugged.")
+            }
+        }
+    }
+
+    fn refuse_unplug(&self) -> Result<()> {
+        match self.bus {
+            Some(DiskBus::Virtio | DiskBus::Scsi | DiskBus::Usb) => Ok(()),
+            _ => refuse!(operation_unsupported, "This type of disk cannot be hot unplugged"),
+        }
+    }
+
+    fn after_plug(&self) -> &'static [&'static str] {
+        &["query-block"]
+    }
+
+    fn absent(&self) -> String {
+        format!("disk {} not found", self.target)
     }
 }
 

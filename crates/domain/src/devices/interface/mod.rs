@@ -99,6 +99,11 @@ fn parse_mac(el: &Element<'_>) -> Result<Option<MacAddr>> {
 
 impl Kind for Interface {
     const ELEMENT: &'static str = "interface";
+    const PLUG: super::Plug = super::Plug::ALWAYS;
+
+    fn is_meant(&self, said: &Self, _whole: &Self) -> bool {
+        said.mac.is_none_or(|mac| self.mac == Some(mac))
+    }
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         let attr = |child: &str, name: &str| el.child(child).and_then(|c| c.attr(name)).map(str::to_owned);
@@ -476,6 +481,13 @@ impl Device for Interface {
             }
             InterfaceSource::Vdpa(device) => out.push(Resource::new(device, ResourceKind::Device).writable()),
             _ => {}
+        }
+    }
+
+    fn absent(&self) -> String {
+        match self.mac {
+            Some(mac) => format!("no device matching MAC address {mac} found"),
+            None => "no matching network device was found".to_owned(),
         }
     }
 }

@@ -125,7 +125,7 @@ impl InterfaceSource {
     }
 
     /// Its `type`.
-    pub(super) fn kind(&self) -> InterfaceType {
+    pub(crate) fn kind(&self) -> InterfaceType {
         match self {
             InterfaceSource::User => InterfaceType::User,
             InterfaceSource::Ethernet => InterfaceType::Ethernet,
