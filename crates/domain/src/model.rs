@@ -305,6 +305,14 @@ impl Domain {
         self.0.devices.interfaces.iter_mut().try_for_each(change)
     }
 
+    /// The same definition with an alias for every device.
+    pub fn with_aliases(&self) -> Domain {
+        let mut draft = self.0.clone();
+        let Draft { head, devices, .. } = &mut draft;
+        devices.assign_aliases(head);
+        Domain(draft)
+    }
+
     /// The definition, to be changed and completed again.
     pub fn into_draft(self) -> Draft {
         self.0

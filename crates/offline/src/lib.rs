@@ -12,8 +12,8 @@ mod fake;
 mod host_cpu;
 mod kept;
 mod recordings;
-mod volumes;
 mod script;
+mod volumes;
 
 pub use args::Args;
 pub use kept::Kept;

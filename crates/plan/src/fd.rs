@@ -101,11 +101,6 @@ impl PassedFds {
         PassedFds { numbering, fds: Vec::new(), sets: 0 }
     }
 
-    /// None yet; the first set is this one.
-    pub fn with_sets_from(numbering: Numbering, first: u32) -> Self {
-        PassedFds { numbering, fds: Vec::new(), sets: first }
-    }
-
     /// Adds one; its number.
     pub fn add(&mut self, kind: FdKind, source: FdSource) -> u32 {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);

@@ -249,7 +249,7 @@ impl Facts {
 
     /// The first bytes of an image; `None` where that was not asked.
     pub fn header(&self, path: &Path) -> Option<&[u8]> {
-        match self.0.get(&Query::Header(path.to_owned())) {
+        match self.answers.get(&Query::Header(path.to_owned())) {
             Some(Answer::Bytes(bytes)) => Some(bytes),
             _ => None,
         }

@@ -92,6 +92,7 @@ impl Device for Console {
         let mut el = El::new("console").attr("type", self.device.source.kind());
         if let Source::Pty { path: Some(path) } = &self.device.source
             && !mode.inactive
+            && self.target == Some(ConsoleTarget::Serial)
         {
             el.set("tty", path);
         }

@@ -546,7 +546,10 @@ impl Device for Controller {
 
     fn validate(&self, draft: &Draft, _setting: &Setting<'_>) -> Result<()> {
         self.driver.virtio.refuse_unless(self.virtio_model().is_some())?;
-        if self.kind == ControllerType::Usb && self.model.is_none() {
+        // Boards without USB of their own may name a place for one that never comes.
+        let unmade = self.kind == ControllerType::Usb && self.model.is_none();
+        let s390 = draft.head.os.arch.is_some_and(ostler_base::Arch::is_s390);
+        if unmade && !s390 {
             return Err(Error::unsupported("no model provided for USB controller"));
         }
         if let (Some(ports), Some((_, _, Some(most)))) = (self.ports, self.usb_model()) {
@@ -557,7 +560,7 @@ impl Device for Controller {
             }
         }
         let root_with_index = self.pci_model() == Some(PciModel::PciRoot) && self.index.unwrap_or(0) > 0;
-        let absent = self.model.as_deref() == Some("none") || root_with_index;
+        let absent = unmade || self.model.as_deref() == Some("none") || root_with_index;
         if !self.is_builtin(&draft.head) && !absent && self.virtio_model().is_none() {
             self.driver()?;
         }

@@ -210,6 +210,13 @@ impl Kind for Hostdev {
 }
 
 impl Hostdev {
+    /// PCI devices of the host that no driver is named for are passed by VFIO.
+    pub(crate) fn settle_backend(&mut self) {
+        if matches!(self.source, HostdevSource::Pci(_)) {
+            self.backend.get_or_insert(PciBackend::Vfio);
+        }
+    }
+
     /// Whether it takes a unit of a virtual SCSI controller.
     pub(crate) fn is_scsi(&self) -> bool {
         matches!(self.source, HostdevSource::Scsi { .. })

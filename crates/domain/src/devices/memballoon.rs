@@ -87,6 +87,14 @@ impl Device for Memballoon {
         self.virtio.push(el);
     }
 
+    fn complete(&mut self, _head: &crate::Head, _setting: &Setting<'_>) -> Result<()> {
+        // One that is not there has neither name nor place.
+        if self.model == BalloonModel::None {
+            self.info = Info::default();
+        }
+        Ok(())
+    }
+
     fn slot(&self, _draft: &Draft) -> Slot {
         match self.model {
             BalloonModel::Virtio | BalloonModel::NonTransitional => Slot::Pcie,
@@ -100,7 +108,7 @@ impl Device for Memballoon {
     }
 
     fn alias(&self, nth: usize, _head: &Head) -> String {
-        format!("balloon{nth}")
+        if self.model == BalloonModel::None { String::new() } else { format!("balloon{nth}") }
     }
 
     fn parts(&self, build: &mut Build<'_>) -> Result<()> {

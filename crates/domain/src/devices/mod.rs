@@ -503,8 +503,7 @@ fn nth_of_series<D: Device>(devices: &[D]) -> Vec<usize> {
 }
 
 fn parse_kind<K: Kind>(devices: &Element<'_>, mode: &ReadMode) -> Result<Vec<K>> {
-    let mut all =
-        devices.children(K::ELEMENT).map(|el| parse_one(&el, mode)).collect::<Result<Vec<K>>>()?;
+    let mut all = devices.children(K::ELEMENT).map(|el| parse_one(&el, mode)).collect::<Result<Vec<K>>>()?;
     K::arrange(&mut all);
     Ok(all)
 }

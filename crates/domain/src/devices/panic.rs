@@ -91,7 +91,11 @@ impl Device for Panic {
     }
 
     fn alias(&self, nth: usize, _head: &Head) -> String {
-        format!("panic{nth}")
+        match self.model {
+            // The firmware of the machine.
+            Some(PanicModel::Pseries | PanicModel::S390) => String::new(),
+            _ => format!("panic{nth}"),
+        }
     }
 
     fn parts(&self, build: &mut Build<'_>) -> Result<()> {

@@ -102,7 +102,10 @@ pub(super) fn usb_models(draft: &mut Draft, setting: &Setting<'_>) -> Result<()>
     let machine = crate::machine::of(&draft.head.os);
     let usb = draft.devices.controllers.iter_mut().filter(|c| c.kind == ControllerType::Usb);
     for controller in usb.filter(|c| c.model.is_none()) {
-        controller.model = machine.usb_model(setting, draft.abi_update).map(str::to_owned);
+        // What has a place is there.
+        let placed = controller.info().address.is_some();
+        let model = machine.usb_model(setting, draft.abi_update);
+        controller.model = model.filter(|model| !placed || *model != "none").map(str::to_owned);
     }
     Ok(())
 }

@@ -8,13 +8,16 @@
 //! ```
 
 use ostler_base::{Error, Json, Result, refuse};
+use ostler_caps::emulator::Flag;
 use ostler_plan::{
     Action, Command, Facts, FileKind, PassedFd, PassedFds, Query, Resource, ResourceKind, hot_add,
     hot_numbering, json_args, set_labels,
 };
 use ostler_xml::Document;
 
+use crate::blocks::next_number;
 use crate::devices::controller::ControllerType;
+use crate::devices::disk::{Backing, ImageFormat, name_nodes_from};
 use crate::devices::{Build, Device, Devices};
 use crate::run::RunChange;
 use crate::{Domain, ReadMode, Setting, passes};
@@ -74,14 +77,25 @@ impl Candidate {
             device.refuse_plug()?;
         }
         newcomers.assign_new_aliases(&draft.devices, &draft.head);
-        draft.devices.merge(newcomers.clone());
-        Ok(Candidate { with: Domain::of_run(draft), new: newcomers })
+        let aliases: Vec<_> = newcomers.iter().map(|device| device.info().alias.clone()).collect();
+        end_chains(&mut newcomers);
+        let layered = !setting.has(Flag::BlockjobBackingMaskProtocol);
+        name_nodes_from(&mut newcomers.disks, next_number(&draft.devices.disks), layered);
+        draft.devices.merge(newcomers);
+        let with = Domain::of_run(draft).with_run_details(setting);
+        // As they are among the others now.
+        let alone = |alias: &Option<String>| guest.devices.iter().all(|device| device.info().alias != *alias);
+        let new = with.clone().into_draft().devices.split_off(|device| {
+            let alias = &device.info().alias;
+            aliases.contains(alias) && alone(alias)
+        });
+        Ok(Candidate { with, new })
     }
 
     /// What has to be known of the host.
-    pub fn ask(&self) -> Vec<Query> {
+    pub fn ask(&self, setting: &Setting<'_>) -> Vec<Query> {
         let mut out: Vec<Query> = self.resources().into_iter().map(|r| Query::Stat(r.path)).collect();
-        self.new.iter().for_each(|device| device.ask(&mut out));
+        self.new.iter().for_each(|device| device.ask(setting, &mut out));
         out
     }
 
@@ -104,7 +118,8 @@ impl Candidate {
                 );
             }
         }
-        let fds = PassedFds::with_sets_from(hot_numbering(), first_set);
+        let mut fds = PassedFds::new(hot_numbering());
+        fds.reserve_sets(first_set);
         let mut build = Build { draft, setting, facts, fds, parts: Vec::new() };
         for device in self.new.in_argv_order() {
             device.parts(&mut build)?;
@@ -141,6 +156,16 @@ impl Attach {
     }
 }
 
+/// Raw images have nothing below them.
+fn end_chains(devices: &mut Devices) {
+    for disk in &mut devices.disks {
+        let raw = matches!(disk.image.format, None | Some(ImageFormat::Raw));
+        if raw && disk.image.backing == Backing::Unknown && !disk.image.is_empty() {
+            disk.image.backing = Backing::End;
+        }
+    }
+}
+
 /// The device with its place, and what has to be there besides for it to have one.
 fn placed(guest: &Domain, mut said: Devices, setting: &Setting<'_>) -> Result<(Devices, Devices)> {
     let mut own = None;
@@ -155,7 +180,7 @@ fn placed(guest: &Domain, mut said: Devices, setting: &Setting<'_>) -> Result<(D
     let mut draft = guest.clone().into_draft();
     draft.devices.merge(said);
     let mut whole = draft.complete(setting)?.into_draft();
-    passes::usb_ports(&mut whole)?;
+    passes::places_for_run(&mut whole)?;
     let mut new = whole.devices.split_off(|device| device.info().alias.as_deref() == Some(NEWCOMER));
     for device in new.iter_mut() {
         device.info_mut().alias.clone_from(&own);

@@ -6,3 +6,4 @@ mod machine_option;
 pub mod start;
 pub mod update;
 pub mod variables;
+pub mod vcpus;

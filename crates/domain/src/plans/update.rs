@@ -66,13 +66,13 @@ impl Update {
     }
 
     /// What has to be known of the host.
-    pub fn ask(&self) -> Vec<Query> {
+    pub fn ask(&self, setting: &Setting<'_>) -> Vec<Query> {
         let mut out = Vec::new();
         if let Some(disk) = self.disk(&self.after) {
             let mut resources = Vec::new();
             disk.resources(&mut resources);
             out.extend(resources.into_iter().map(|resource| Query::Stat(resource.path)));
-            disk.ask(&mut out);
+            disk.ask(setting, &mut out);
         }
         out
     }

@@ -2,10 +2,12 @@
 //!
 //! Owns: where in the definition each of these stands. Never: plugs a device.
 
+use ostler_base::YesNo;
 use ostler_vocab::chardev::{SocketMode, Source};
 
 use crate::devices::channel::{ChannelState, ChannelTarget};
 use crate::devices::disk::Tray;
+use crate::devices::hostdev::Hostdev;
 use crate::devices::{CharDevice, Device};
 use crate::sections::clock::Offset;
 use crate::{Domain, Draft, Setting};
@@ -58,18 +60,36 @@ impl Domain {
         Domain::of_run(draft)
     }
 
-    /// The same definition of a run with the sockets of channels that have none of their own.
-    pub(crate) fn with_channels(self, setting: &Setting<'_>) -> Domain {
+    /// The same definition of a run with what a run gives to devices that leave it open: sockets of
+    /// channels, drivers of PCI devices of the host.
+    pub(crate) fn with_run_details(self, setting: &Setting<'_>) -> Domain {
         let mut draft = self.into_draft();
         let (id, guest) = (draft.head.identity.id, draft.name().to_owned());
         for channel in &mut draft.devices.channels {
-            let ChannelTarget::Virtio { name, state } = &mut channel.target else { continue };
-            state.get_or_insert(ChannelState::Disconnected);
-            if let (Some(name), Source::Unix { path: path @ None, mode, .. }) =
-                (name, &mut channel.device.source)
-            {
+            let ChannelTarget::Virtio { name: Some(name), .. } = &channel.target else { continue };
+            if let Source::Unix { path: path @ None, mode, .. } = &mut channel.device.source {
                 *path = Some(setting.config.channel_path(id, &guest, name));
                 *mode = SocketMode::Bind;
+            }
+        }
+        draft.devices.hostdevs.iter_mut().for_each(Hostdev::settle_backend);
+        let helper = format!("{}/pr-helper0.sock", setting.config.run_dir(id, &guest));
+        for disk in &mut draft.devices.disks {
+            disk.image.for_each(&mut |image| {
+                if let Some((Some(YesNo::Yes), path @ None)) = &mut image.reservations {
+                    *path = Some(helper.clone());
+                }
+            });
+        }
+        Domain::of_run(draft)
+    }
+
+    /// The same definition of a run with channels that nobody in the guest has opened yet.
+    pub(crate) fn with_closed_channels(self) -> Domain {
+        let mut draft = self.into_draft();
+        for channel in &mut draft.devices.channels {
+            if let ChannelTarget::Virtio { state, .. } = &mut channel.target {
+                state.get_or_insert(ChannelState::Disconnected);
             }
         }
         Domain::of_run(draft)

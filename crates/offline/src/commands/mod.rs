@@ -66,6 +66,7 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("vhostuser-format", vhost_user::format),
     ("vhostuser-list", vhost_user::list),
     ("hotplug", hotplug::hotplug),
+    ("hotplug-vcpu", hotplug::vcpus),
     ("guest-caps", capabilities::guest_caps),
     ("host-caps", capabilities::host_caps),
     ("network-conf", network::conf),

@@ -28,7 +28,7 @@ pub use driver::DiskDriver;
 pub use iotune::{IoTune, ThrottleFilter};
 pub use mirror::{Mirror, MirrorJob, MirrorState};
 pub use run::{DiskRun, ImageRun, NodeRole, RunSecret};
-pub(crate) use run::{image_from_run, image_to_run, name_nodes};
+pub(crate) use run::{image_from_run, image_to_run, name_nodes, name_nodes_from};
 
 words! {
     /// `<disk device='…'>`

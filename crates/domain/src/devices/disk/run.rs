@@ -213,7 +213,12 @@ impl Image {
 /// Numbers what has no number yet: the images of all disks and the filters above them, from the
 /// last disk to the first, each chain from its top; and names their nodes.
 pub(crate) fn name_nodes(disks: &mut [Disk], layered: bool) {
-    let mut number = next_number(disks);
+    let first = next_number(disks);
+    name_nodes_from(disks, first, layered);
+}
+
+/// The same for disks beside others; the first number is this one.
+pub(crate) fn name_nodes_from(disks: &mut [Disk], mut number: u32, layered: bool) {
     let mut sets = 0;
     for disk in disks.iter_mut().rev() {
         let name = disk.qom_name();

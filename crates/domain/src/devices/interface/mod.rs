@@ -391,6 +391,9 @@ impl Device for Interface {
 
     fn complete(&mut self, head: &Head, setting: &Setting<'_>) -> Result<()> {
         self.choose_mac(setting);
+        if self.model.is_none() && matches!(self.source, InterfaceSource::Vdpa(_)) {
+            self.model = Some("virtio".to_owned());
+        }
         if self.model.is_none() {
             self.model = machine::of(&head.os).default_network_card(setting).map(str::to_owned);
         }
