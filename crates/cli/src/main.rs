@@ -2,14 +2,17 @@
 //!
 //! Owns: the order of things: options, commands, exit code. Never: knows a command.
 
+mod aliases;
 mod arguments;
 mod commands;
+mod connect;
 mod failure;
 mod globals;
 mod help;
 mod output;
 mod session;
 mod shell;
+mod ssh;
 mod table;
 mod uri;
 mod version;

@@ -3,15 +3,14 @@
 //! Owns: when to connect and what is printed where. Never: knows a command.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use ostler_base::{Code, Error, Json, Origin, Result};
-use ostler_rpc::programs::remote::procedures::{AuthList, AuthPolkit, ConnectClose, ConnectOpen};
-use ostler_rpc::programs::remote::{AuthType, ConnectOpenArgs};
-use ostler_rpc::{Client, Events, Procedure, Transport};
-use tokio::net::UnixStream;
+use ostler_rpc::programs::remote::procedures::ConnectClose;
+use ostler_rpc::{Client, Events, Procedure};
 use tokio::runtime::Runtime;
 
+use crate::aliases::Aliases;
+use crate::connect::greet;
 use crate::globals::Globals;
 use crate::output::{Facts, Table};
 use crate::uri::{Surroundings, Target};
@@ -45,15 +44,17 @@ impl Session {
 
     /// The URI that was asked for, on the command line or by the environment.
     pub(crate) fn uri(&self) -> Option<String> {
-        surroundings().uri(self.globals.uri.as_deref())
+        surroundings(&aliases().ok()?).uri(self.globals.uri.as_deref())
     }
 
     fn link(&mut self) -> Result<&mut Link> {
         let link = match self.link.take() {
             Some(link) => link,
             None => {
-                let target = surroundings().target(self.uri().as_deref())?;
-                open(&target, self.globals.read_only)?
+                let aliases = aliases()?;
+                let surroundings = surroundings(&aliases);
+                let uri = surroundings.uri(self.globals.uri.as_deref());
+                open(surroundings.target(uri.as_deref())?, self.globals.read_only)?
             }
         };
         Ok(self.link.insert(link))
@@ -144,42 +145,19 @@ pub(crate) fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
 }
 
-fn surroundings() -> Surroundings<'static> {
+fn aliases() -> Result<Aliases> {
+    Aliases::load(rustix::process::geteuid().is_root(), |name| std::env::var(name).ok())
+}
+
+fn surroundings(aliases: &Aliases) -> Surroundings<'_> {
     let root = rustix::process::geteuid().is_root();
-    Surroundings { root, variable: &|name| std::env::var(name).ok() }
+    Surroundings { root, variable: &|name| std::env::var(name).ok(), aliases }
 }
 
-fn system_error(text: String) -> Error {
-    Error::new(Code::SystemError, Origin::Rpc, text)
-}
-
-/// The words of an error without the number that the standard library adds.
-pub(crate) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
-}
-
-fn open(target: &Target, read_only: bool) -> Result<Link> {
+fn open(target: Target, read_only: bool) -> Result<Link> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| system_error(format!("cannot wait for input: {e}")))?;
-    let socket = target.place.socket(read_only);
-    let name = target.name.clone();
-    let (client, events) = runtime.block_on(greet(&socket, name, read_only))?;
+    let runtime = runtime
+        .map_err(|e| Error::new(Code::SystemError, Origin::Rpc, format!("cannot wait for input: {e}")))?;
+    let (client, events) = runtime.block_on(greet(target, read_only))?;
     Ok(Link { runtime, client, events })
-}
-
-async fn greet(socket: &Path, name: Option<String>, read_only: bool) -> Result<(Client, Events)> {
-    let stream = UnixStream::connect(socket).await.map_err(|error| {
-        system_error(format!("Failed to connect socket to '{}': {}", socket.display(), reason(&error)))
-    })?;
-    let (client, events) = Client::over(Transport::unix(stream));
-    let ways = client.call::<AuthList>(&()).await?.types.0;
-    if ways.contains(&AuthType::Polkit) {
-        client.call::<AuthPolkit>(&()).await?;
-    } else if !ways.is_empty() && !ways.contains(&AuthType::None) {
-        let text = "the server asks for a way to authenticate that is not known";
-        return Err(Error::new(Code::AuthFailed, Origin::Remote, text));
-    }
-    client.call::<ConnectOpen>(&ConnectOpenArgs { name, flags: u32::from(read_only) }).await?;
-    Ok((client, events))
 }

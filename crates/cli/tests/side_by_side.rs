@@ -115,3 +115,35 @@ fn json() {
     assert_eq!(said(&["--json", "list", "--all"]), row);
     assert!(said(&["--json", "dominfo", "side"]).starts_with("{\"id\":\"-\",\"name\":\"side\","));
 }
+
+/// Through a program that speaks for the server, and through the helper of secure shells.
+#[test]
+fn ways() {
+    let Some(daemon) = Daemon::start("ways") else { return };
+    use std::os::unix::fs::PermissionsExt;
+    let helper = env!("CARGO_BIN_EXE_virt-ssh-helper");
+    let socket = daemon.socket();
+    let script = daemon.root.join("speaker");
+    let text =
+        format!("#!/bin/sh\nexec {helper} $READ_ONLY 'qemu+unix:///system?socket={}'\n", socket.display());
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let uri = format!("qemu+ext:///system?command={}", script.display());
+    daemon.compare(&["-c", &uri, "list", "--all"]);
+    daemon.compare(&["-c", "qemu+ext:///system?command=/bin/false", "list"]);
+    daemon.compare(&["-c", "qemu+ext:///system", "list"]);
+    daemon.compare(&["-c", "qemu+tcp://127.0.0.1:1/system", "list"]);
+    daemon.compare(&["-c", "qemu+foo:///system", "list"]);
+    // A shell that runs what it is given here, where the helper is found.
+    let shell = daemon.root.join("shell");
+    let text = format!(
+        "#!/bin/sh\nfor word; do last=$word; done\nPATH={}:$PATH exec sh -c \"$last\"\n",
+        Path::new(helper).parent().unwrap().display()
+    );
+    std::fs::write(&shell, text).unwrap();
+    std::fs::set_permissions(&shell, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let uri = format!("qemu+ssh://u@h/session?proxy=native&command={}", shell.display());
+    let missing = daemon.ours(&["-c", &uri, "list"]);
+    let words = String::from_utf8_lossy(&missing.stderr).into_owned();
+    assert!(words.contains("virt-ssh-helper: no daemon listens at"), "{words}");
+}

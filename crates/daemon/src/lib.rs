@@ -10,7 +10,6 @@ pub mod activation;
 pub mod auth;
 pub mod callbacks;
 pub mod capabilities;
-pub mod conf;
 pub mod config;
 pub mod daemon;
 pub mod deliver;

@@ -3,8 +3,8 @@
 //! Owns: which keys there are, their types and what they default to; `None` where the default
 //! depends on the instance, the host or another key. Never: acts on a setting.
 
-use crate::conf::Value;
 use crate::settings::settings;
+use ostler_base::conf::Value;
 
 settings! {
     /// The settings, each under its key of `qemu.conf`.

@@ -7,7 +7,7 @@ use std::path::Path;
 use ostler_base::Word;
 
 use crate::auth::Way;
-use crate::conf::{self, Value};
+use ostler_base::conf::{self, Value};
 
 /// Why a configuration cannot be used; the text names the file, the line and the key.
 #[derive(Debug)]
@@ -28,6 +28,9 @@ pub(crate) trait Typed: Sized {
 
     /// The value, if the type and the range fit.
     fn typed(value: Value) -> Option<Self>;
+
+    /// The value as the file would say it; nothing where there is none.
+    fn show(&self) -> Option<String>;
 }
 
 impl Typed for u32 {
@@ -39,6 +42,10 @@ impl Typed for u32 {
             _ => None,
         }
     }
+
+    fn show(&self) -> Option<String> {
+        Some(self.to_string())
+    }
 }
 
 impl Typed for i32 {
@@ -49,6 +56,10 @@ impl Typed for i32 {
             Value::Number(number) => number.try_into().ok(),
             _ => None,
         }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.to_string())
     }
 }
 
@@ -62,6 +73,10 @@ impl Typed for bool {
             _ => None,
         }
     }
+
+    fn show(&self) -> Option<String> {
+        Some(u8::from(*self).to_string())
+    }
 }
 
 impl Typed for String {
@@ -73,6 +88,10 @@ impl Typed for String {
             _ => None,
         }
     }
+
+    fn show(&self) -> Option<String> {
+        Some(format!("\"{self}\""))
+    }
 }
 
 impl<T: Typed> Typed for Option<T> {
@@ -81,6 +100,10 @@ impl<T: Typed> Typed for Option<T> {
     fn typed(value: Value) -> Option<Self> {
         T::typed(value).map(Some)
     }
+
+    fn show(&self) -> Option<String> {
+        self.as_ref().and_then(T::show)
+    }
 }
 
 impl Typed for Way {
@@ -88,6 +111,10 @@ impl Typed for Way {
 
     fn typed(value: Value) -> Option<Self> {
         String::typed(value).and_then(|text| Way::parse(&text))
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(format!("\"{}\"", self.as_str()))
     }
 }
 
@@ -102,6 +129,11 @@ impl Typed for Vec<String> {
             Value::Number(_) => None,
         }
     }
+
+    fn show(&self) -> Option<String> {
+        (!self.is_empty())
+            .then(|| format!("[{}]", self.iter().filter_map(String::show).collect::<Vec<_>>().join(", ")))
+    }
 }
 
 /// Any value: keys that take more than one kind.
@@ -111,12 +143,33 @@ impl Typed for Value {
     fn typed(value: Value) -> Option<Self> {
         Some(value)
     }
+
+    fn show(&self) -> Option<String> {
+        None
+    }
+}
+
+/// What the manual says of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub key: &'static str,
+    /// What its value has to be.
+    pub kind: &'static str,
+    /// The value if the file does not say it, as the file would say it.
+    pub default: Option<String>,
+    /// What it is for; empty where nothing is said of it.
+    pub about: &'static str,
 }
 
 /// The settings of a file.
 pub trait Settings: Default {
     /// Every key, in the order of the file that explains them.
     const KEYS: &'static [&'static str];
+
+    /// Every key with what its value has to be, what it is if the file does not say it, and what it
+    /// is for.
+    fn manual() -> Vec<Entry>;
 
     /// Sets a key. `Ok(false)`: there is no such key; `Err`: what its value should be.
     fn set(&mut self, key: &str, value: Value) -> Result<bool, &'static str>;
@@ -171,11 +224,10 @@ pub fn load<T: Settings>(path: &Path, must_exist: bool) -> Result<Loaded<T>, Con
 
 /// Declares settings: `Name { key: Type = default; … }`, and after `check:` what refuses them.
 macro_rules! settings {
-    ($(#[$meta:meta])* $config:ident { $($name:ident: $type:ty = $default:expr;)+ } $(check: $check:expr)?) => {
+    ($(#[$meta:meta])* $config:ident { $($(#[doc = $about:literal])* $name:ident: $type:ty = $default:expr;)+ } $(check: $check:expr)?) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "the fields are the keys of the file, which its manual describes")]
-        pub struct $config { $(pub $name: $type,)+ }
+        pub struct $config { $(#[doc = concat!("The key `", stringify!($name), "`." $(, $about)*)] pub $name: $type,)+ }
 
         impl Default for $config {
             fn default() -> Self {
@@ -186,7 +238,18 @@ macro_rules! settings {
         impl $crate::settings::Settings for $config {
             const KEYS: &'static [&'static str] = &[$(stringify!($name)),+];
 
-            fn set(&mut self, key: &str, value: $crate::conf::Value) -> Result<bool, &'static str> {
+            fn manual() -> Vec<$crate::settings::Entry> {
+                use $crate::settings::Typed;
+                let defaults = $config::default();
+                vec![$($crate::settings::Entry {
+                    key: stringify!($name),
+                    kind: <$type as Typed>::KIND,
+                    default: defaults.$name.show(),
+                    about: concat!("" $(, $about)*).trim_ascii(),
+                }),+]
+            }
+
+            fn set(&mut self, key: &str, value: ostler_base::conf::Value) -> Result<bool, &'static str> {
                 use $crate::settings::Typed;
                 match key {
                     $(stringify!($name) => {

@@ -17,8 +17,9 @@ use ostler_rpc::programs::remote::{
 
 use super::{By, domain, lifecycle, look_up, monitor};
 use crate::arguments::Arguments;
+use crate::connect::reason;
 use crate::failure::{Failure, OrSay};
-use crate::session::{Session, reason};
+use crate::session::Session;
 use crate::table::{Command, DOMAIN, Group, flag, needed};
 
 pub(super) const GROUP: Group = Group {
