@@ -14,6 +14,7 @@ use tracing::warn;
 
 use crate::callbacks::{Class, Form, Target};
 use crate::daemon::Daemon;
+use crate::params::typed;
 use crate::session::Session;
 
 /// Tells clients of everything that `events` yields, until there are no more.
@@ -45,11 +46,24 @@ fn numbers(what: &What) -> &'static [i32] {
         What::Agent(..) => &[18],
         What::DeviceRemovalFailed(_) => &[22],
         What::MemoryDeviceSize(..) => &[26],
+        What::ControlError => &[7],
+        What::BlockJob { .. } => &[8, BLOCK_JOB_BY_DISK],
+        What::DiskChange { .. } => &[9],
+        What::DeviceAdded(_) => &[19],
+        What::Tunable(_) => &[17],
+        What::MigrationIteration(_) => &[20],
+        What::JobCompleted(_) => &[21],
+        What::MetadataChange { .. } => &[23],
+        What::BlockThreshold { .. } => &[24],
+        What::MemoryFailure { .. } => &[25],
+        What::NicMacChange { .. } => &[27],
     }
 }
 
 /// An error of a disk with the reason for it.
 const IO_ERROR_REASON: i32 = 6;
+/// A turn of a job on a disk that is named as in the guest.
+const BLOCK_JOB_BY_DISK: i32 = 16;
 
 fn tell_all(daemon: &Daemon, event: &Event) {
     let object = Target::Uuid(event.uuid);
@@ -158,6 +172,13 @@ fn tell(to: To<'_>, event: &Event) -> ostler_base::Result<()> {
             DomainEventPmsuspendDiskMsg { dom },
             DomainEventCallbackPmsuspendDiskMsg { reason }
         ),
+        What::ControlError => send!(
+            to,
+            DomainEventControlError,
+            DomainEventCallbackControlError,
+            DomainEventControlErrorMsg { dom },
+            DomainEventCallbackControlErrorMsg
+        ),
         _ => tell_of_device(to, event, dom),
     }
 }
@@ -218,6 +239,26 @@ fn tell_of_device(to: To<'_>, event: &Event, dom: wire::DomainRef) -> ostler_bas
             DomainEventDeviceRemovedMsg { dom, dev_alias: alias.clone() },
             DomainEventCallbackDeviceRemovedMsg
         ),
+        What::BlockJob { path, kind, status, .. } if to.number != BLOCK_JOB_BY_DISK => send!(
+            to,
+            DomainEventBlockJob,
+            DomainEventCallbackBlockJob,
+            DomainEventBlockJobMsg { dom, path: path.clone(), kind: *kind, status: *status },
+            DomainEventCallbackBlockJobMsg
+        ),
+        What::DiskChange { old, new, alias, reason } => send!(
+            to,
+            DomainEventDiskChange,
+            DomainEventCallbackDiskChange,
+            DomainEventDiskChangeMsg {
+                dom,
+                old_src_path: old.clone(),
+                new_src_path: new.clone(),
+                dev_alias: alias.clone(),
+                reason: *reason,
+            },
+            DomainEventCallbackDiskChangeMsg
+        ),
         _ => tell_new(to, event, dom),
     }
 }
@@ -241,6 +282,51 @@ fn tell_new(to: To<'_>, event: &Event, dom: wire::DomainRef) -> ostler_base::Res
             let (alias, size) = (alias.clone(), *size);
             let msg = wire::DomainEventMemoryDeviceSizeChangeMsg { callback_id, dom, alias, size };
             connection.send_event::<call::DomainEventMemoryDeviceSizeChange>(&msg)
+        }
+        What::BlockJob { disk, kind, status, .. } => {
+            let (dst, kind, status) = (disk.clone(), *kind, *status);
+            let msg = wire::DomainEventBlockJob2Msg { callback_id, dom, dst, kind, status };
+            connection.send_event::<call::DomainEventBlockJob2>(&msg)
+        }
+        What::DeviceAdded(alias) => {
+            let dev_alias = alias.clone();
+            let msg = wire::DomainEventCallbackDeviceAddedMsg { callback_id, dom, dev_alias };
+            connection.send_event::<call::DomainEventCallbackDeviceAdded>(&msg)
+        }
+        What::Tunable(params) => {
+            let params = params.iter().cloned().map(typed).collect();
+            let msg = wire::DomainEventCallbackTunableMsg { callback_id, dom, params };
+            connection.send_event::<call::DomainEventCallbackTunable>(&msg)
+        }
+        What::MigrationIteration(iteration) => {
+            let iteration = *iteration;
+            let msg = wire::DomainEventCallbackMigrationIterationMsg { callback_id, dom, iteration };
+            connection.send_event::<call::DomainEventCallbackMigrationIteration>(&msg)
+        }
+        What::JobCompleted(params) => {
+            let params = params.iter().cloned().map(typed).collect();
+            let msg = wire::DomainEventCallbackJobCompletedMsg { callback_id, dom, params };
+            connection.send_event::<call::DomainEventCallbackJobCompleted>(&msg)
+        }
+        What::MetadataChange { kind, uri } => {
+            let (kind, nsuri) = (*kind, uri.clone());
+            let msg = wire::DomainEventCallbackMetadataChangeMsg { callback_id, dom, kind, nsuri };
+            connection.send_event::<call::DomainEventCallbackMetadataChange>(&msg)
+        }
+        What::BlockThreshold { device, path, threshold, excess } => {
+            let (dev, path, threshold, excess) = (device.clone(), path.clone(), *threshold, *excess);
+            let msg = wire::DomainEventBlockThresholdMsg { callback_id, dom, dev, path, threshold, excess };
+            connection.send_event::<call::DomainEventBlockThreshold>(&msg)
+        }
+        What::MemoryFailure { recipient, action, flags } => {
+            let (recipient, action, flags) = (*recipient, *action, *flags);
+            let msg = wire::DomainEventMemoryFailureMsg { callback_id, dom, recipient, action, flags };
+            connection.send_event::<call::DomainEventMemoryFailure>(&msg)
+        }
+        What::NicMacChange { alias, old, new } => {
+            let (alias, old_mac, new_mac) = (alias.clone(), old.clone(), new.clone());
+            let msg = wire::DomainEventNicMacChangeMsg { callback_id, dom, alias, old_mac, new_mac };
+            connection.send_event::<call::DomainEventNicMacChange>(&msg)
         }
         _ => Ok(()),
     }

@@ -1,8 +1,9 @@
 //! From a call to its handler: decode, check, find, answer.
 //!
-//! Owns: that order, and the two kinds of handler. Never: knows a procedure.
+//! Owns: that order, and the three kinds of handler. Never: knows a procedure.
 
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ostler_base::{Code, Error, Origin, Result};
 use ostler_rpc::connection::{Connection, SocketKind};
@@ -62,15 +63,37 @@ pub trait Act<P: Procedure> {
     ) -> impl Future<Output = Result<P::Ret>> + Send + 'static;
 }
 
+/// A handler that waits, like [`Act`], and that takes descriptors of the client, or answers with
+/// descriptors or a stream.
+pub trait Serve<P: Procedure> {
+    /// What the call is about.
+    type On: Find<P>;
+
+    /// Does what is asked for with the descriptors that came along, then answers.
+    fn serve(
+        self: Arc<Self>,
+        session: Arc<Session>,
+        on: Allowed<Self::On>,
+        args: P::Args,
+        fds: Vec<OwnedFd>,
+    ) -> impl Future<Output = Result<Reply>> + Send + 'static;
+}
+
 /// A call with everything a handler needs.
 #[derive(Debug)]
 pub struct Request<'a> {
     daemon: &'a Arc<Daemon>,
     session: &'a Arc<Session>,
     call: Call<'a>,
+    fds: Mutex<Vec<OwnedFd>>,
 }
 
 impl Request<'_> {
+    /// The descriptors that came with the call; the first who asks has them.
+    fn fds(&self) -> Vec<OwnedFd> {
+        std::mem::take(&mut *self.fds.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Decodes, checks, finds.
     fn admit<P: Procedure, On: Find<P>>(
         &self,
@@ -107,6 +130,14 @@ impl Entry {
     {
         Entry { number: P::ROW.number, run: act::<P> }
     }
+
+    /// The entry of a procedure that waits and has more than arguments and a result.
+    pub const fn serve<P: Procedure>() -> Self
+    where
+        Daemon: Serve<P>,
+    {
+        Entry { number: P::ROW.number, run: serve::<P> }
+    }
 }
 
 fn answer<P: Procedure>(request: &Request<'_>) -> Outcome
@@ -139,6 +170,20 @@ where
     }
 }
 
+fn serve<P: Procedure>(request: &Request<'_>) -> Outcome
+where
+    Daemon: Serve<P>,
+{
+    match request.admit::<P, <Daemon as Serve<P>>::On>(|_| false) {
+        Ok((on, args)) => {
+            let fds = request.fds();
+            let (daemon, session) = (request.daemon.clone(), request.session.clone());
+            Outcome::Later(Box::pin(Serve::<P>::serve(daemon, session, on, args, fds)))
+        }
+        Err(error) => Outcome::Now(Err(error)),
+    }
+}
+
 fn reply<T: Xdr>(value: &T) -> Result<Reply> {
     Reply::of(value)
 }
@@ -149,25 +194,29 @@ const SLOTS: usize = 512;
 /// The handlers of a program, each at its number.
 pub type Table = [Option<Entry>; SLOTS];
 
-/// The table of these handlers. Two handlers of one procedure do not compile.
-pub const fn table(lists: &[&[Entry]]) -> Table {
+/// The table of these handlers: groups of lists. Two handlers of one procedure do not compile.
+pub const fn table(groups: &[&[&[Entry]]]) -> Table {
     let mut table: Table = [None; SLOTS];
-    let mut list = 0;
-    while list < lists.len() {
-        let mut at = 0;
-        while at < lists[list].len() {
-            let entry = lists[list][at];
-            let slot = entry.number.cast_unsigned() as usize;
-            assert!(table[slot].is_none(), "a procedure has two handlers");
-            table[slot] = Some(entry);
-            at += 1;
+    let mut group = 0;
+    while group < groups.len() {
+        let mut list = 0;
+        while list < groups[group].len() {
+            let mut at = 0;
+            while at < groups[group][list].len() {
+                let entry = groups[group][list][at];
+                let slot = entry.number.cast_unsigned() as usize;
+                assert!(table[slot].is_none(), "a procedure has two handlers");
+                table[slot] = Some(entry);
+                at += 1;
+            }
+            list += 1;
         }
-        list += 1;
+        group += 1;
     }
     table
 }
 
-/// Lists the handlers of a module: `answer Procedure;` or `act Procedure;`.
+/// Lists the handlers of a module: `answer Procedure;`, `act Procedure;` or `serve Procedure;`.
 macro_rules! handlers {
     ($($kind:ident $procedure:path;)+) => {
         /// The handlers of this module.
@@ -176,7 +225,16 @@ macro_rules! handlers {
     };
 }
 
-pub(crate) use handlers;
+/// The same for the handlers of another program, which the table of the programs names.
+macro_rules! handlers_of_program {
+    ($($kind:ident $procedure:path;)+) => {
+        /// The handlers of this module.
+        pub(in crate::handlers) const HANDLERS: &[$crate::dispatch::Entry] =
+            &[$($crate::dispatch::Entry::$kind::<$procedure>()),+];
+    };
+}
+
+pub(crate) use {handlers, handlers_of_program};
 
 /// What serves every client.
 #[derive(Debug)]
@@ -201,14 +259,15 @@ impl Service for Front {
         session
     }
 
-    fn call(&self, session: &Arc<Session>, call: Call<'_>) -> Outcome {
+    fn call(&self, session: &Arc<Session>, mut call: Call<'_>) -> Outcome {
+        let fds = Mutex::new(std::mem::take(&mut call.fds));
         // Only the calls by which a client says who it is have no public function.
         if !session.is_authenticated() && !call.row.rule.api.is_empty() {
             let error = Error::new(Code::Rpc, Origin::Rpc, "authentication required");
             return Outcome::Now(Err(error));
         }
         let handler = crate::handlers::of(call.program, call.row.number);
-        let request = Request { daemon: &self.0, session, call };
+        let request = Request { daemon: &self.0, session, call, fds };
         match handler {
             Some(entry) => (entry.run)(&request),
             None => Outcome::Now(Err(refuse(&request))),
@@ -218,6 +277,7 @@ impl Service for Front {
     fn closed(&self, session: &Arc<Session>, _why: &Closed) {
         session.close();
         self.0.gone(session);
+        self.0.end_runs(session.leave());
     }
 }
 

@@ -25,6 +25,7 @@ pub mod log;
 pub mod network_conf;
 pub mod objects;
 pub mod options;
+pub mod params;
 pub mod pidfile;
 pub mod ports;
 pub mod qemu_conf;

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ostler_base::Uuid;
 use ostler_rpc::connection::{Connection, SocketKind};
 
 use crate::auth::Way;
@@ -26,6 +27,10 @@ struct State {
     /// The URI that it opened, while it is open.
     uri: Option<String>,
     callbacks: Callbacks,
+    /// Runs of guests that end with it, by UUID and id.
+    runs: Vec<(Uuid, i32)>,
+    /// It has gone.
+    gone: bool,
     /// The name that SASL knows it by.
     user: Option<String>,
 }
@@ -107,6 +112,22 @@ impl Session {
         let mut state = self.state();
         state.uri = None;
         state.callbacks = Callbacks::default();
+    }
+
+    /// A run of a guest is to end with it. `false`: it has gone already.
+    pub fn owns(&self, uuid: Uuid, id: i32) -> bool {
+        let mut state = self.state();
+        if !state.gone {
+            state.runs.push((uuid, id));
+        }
+        !state.gone
+    }
+
+    /// It has gone; the runs that end with it.
+    pub fn leave(&self) -> Vec<(Uuid, i32)> {
+        let mut state = self.state();
+        state.gone = true;
+        std::mem::take(&mut state.runs)
     }
 
     /// Looks at or changes which events it wants.

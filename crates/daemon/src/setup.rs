@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use ostler_base::{Arch, Word};
 use ostler_caps::emulator::ProbeHost;
 use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, StorageConfig, TlsConfig};
+use ostler_engine::image::Packing;
 use ostler_engine::networks::{self, Backend};
-use ostler_engine::{Paths, Setup};
+use ostler_engine::{Paths, SaveConfig, Setup};
 use ostler_plan::Owner;
 
 use crate::accounts;
@@ -50,6 +51,7 @@ pub fn setup(layout: &Layout, conf: &QemuConf) -> Result<Setup, String> {
         networks: networks(layout)?,
         host_models: Box::new(OfThisHost::new(arch, microcode())),
         descriptors: firmware::directories(&layout.etc),
+        saving: saving(conf)?,
     })
 }
 
@@ -131,6 +133,20 @@ fn graphics(conf: &QemuConf) -> GraphicsConfig {
             auto_unix_socket: conf.spice_auto_unix_socket.unwrap_or(false),
         },
     }
+}
+
+/// How guests are saved and dumped.
+fn saving(conf: &QemuConf) -> Result<SaveConfig, String> {
+    let packing = |key: &str, word: Option<&String>| match word {
+        None => Ok(Packing::Raw),
+        Some(word) => Packing::parse(word)
+            .ok_or_else(|| format!("Invalid {key} specified in configuration file: {word}")),
+    };
+    Ok(SaveConfig {
+        save_packing: packing("save_image_format", conf.save_image_format.as_ref())?,
+        dump_packing: packing("dump_image_format", conf.dump_image_format.as_ref())?,
+        dump_dir: conf.auto_dump_path.clone().map(PathBuf::from),
+    })
 }
 
 /// Who emulators run as, where `qemu.conf` says so and the daemon may do so.

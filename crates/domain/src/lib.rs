@@ -10,6 +10,7 @@
 //!                                                     Domain --plans::start--> Launch
 //! ```
 
+mod abi;
 pub mod blocks;
 pub mod devices;
 pub mod firmware;

@@ -22,6 +22,7 @@ use crate::domain::{Guest, View};
 use crate::emulators::Emulators;
 use crate::events::{Event, What};
 use crate::files::{self, Durability};
+use crate::image::Packing;
 use crate::networks::{self, Networks};
 use crate::objects::{ObjectEvent, Teller};
 use crate::stats::Kinds;
@@ -57,6 +58,25 @@ pub struct Setup {
     pub descriptors: Vec<PathBuf>,
     /// What networks have to know of the host.
     pub networks: networks::Setup,
+    /// How guests are saved and dumped.
+    pub saving: SaveConfig,
+}
+
+/// How guests are saved and dumped.
+#[derive(Debug, Clone)]
+pub struct SaveConfig {
+    /// How the state of a saved guest is packed.
+    pub save_packing: Packing,
+    /// How a dump of all of an emulator's state is packed.
+    pub dump_packing: Packing,
+    /// Where dumps go that nobody asked for but definitions; the instance's own place where absent.
+    pub dump_dir: Option<PathBuf>,
+}
+
+impl Default for SaveConfig {
+    fn default() -> Self {
+        SaveConfig { save_packing: Packing::Raw, dump_packing: Packing::Raw, dump_dir: None }
+    }
 }
 
 /// The engine. Clones share it.
@@ -75,6 +95,7 @@ struct Inner {
     networks: Networks,
     names: Names,
     teller: Teller,
+    saving: SaveConfig,
     registry: Registry,
     definitions: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Event>,
@@ -138,6 +159,7 @@ impl Engine {
             networks,
             names: Names::default(),
             teller,
+            saving: setup.saving,
             registry: Registry::default(),
             definitions: tokio::sync::Mutex::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
@@ -212,6 +234,11 @@ impl Engine {
         &self.0.descriptors
     }
 
+    /// How guests are saved and dumped.
+    pub(crate) fn saving(&self) -> &SaveConfig {
+        &self.0.saving
+    }
+
     /// Whose turn it is to change which definitions there are.
     pub(crate) fn definitions(&self) -> &tokio::sync::Mutex<()> {
         &self.0.definitions
@@ -236,6 +263,9 @@ impl Engine {
     pub(crate) fn tell(&self, view: &View, mut what: What) {
         if let What::IoError(error) = &mut what {
             view.name_disk(error);
+        }
+        if let What::BlockThreshold { device, path, .. } = &mut what {
+            view.name_node(device, path);
         }
         let event = Event { name: view.name.to_string(), uuid: view.uuid, id: view.id, what };
         // Nobody listens: nobody is told.
@@ -330,6 +360,10 @@ impl Engine {
             Ok(Outline { name, uuid: Some(uuid), .. }) if name == stem => {
                 let autostart = self.paths().autostart(stem).exists();
                 let guest = Guest::defined(stem, uuid, Definition::stored(path), autostart);
+                guest.update(|state| {
+                    state.view.autostart_once = self.paths().autostart_once(stem).exists();
+                    state.view.managed_save = self.paths().managed_save(stem).exists();
+                });
                 match self.registry().match_identity(stem, uuid) {
                     Ok(_) => self.registry().add(&guest),
                     Err(error) => tracing::error!(%error, name = stem, "cannot load a definition"),
@@ -338,30 +372,5 @@ impl Engine {
             Ok(_) => tracing::error!(path = %path.display(), "the file's name or UUID is not its guest's"),
             Err(error) => tracing::error!(path = %path.display(), %error, "cannot load a definition"),
         }
-    }
-
-    /// Starts every network and then every guest that is marked to start with the daemon, guests side
-    /// by side.
-    pub async fn autostart(&self) {
-        let networks = self.networks().clone();
-        // What fails is logged.
-        let _ = blocking(move || {
-            networks.autostart();
-            Ok(())
-        })
-        .await;
-        let mut starts = tokio::task::JoinSet::new();
-        for guest in self.registry().all() {
-            let view = guest.view();
-            if view.autostart && !view.is_active() {
-                let engine = self.clone();
-                starts.spawn(async move {
-                    if let Err(error) = engine.start(&guest, crate::ops::start::Processors::Run).await {
-                        tracing::error!(name = %guest.view().name, %error, "cannot start a guest with the daemon");
-                    }
-                });
-            }
-        }
-        while starts.join_next().await.is_some() {}
     }
 }

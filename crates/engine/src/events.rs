@@ -4,6 +4,8 @@
 
 use ostler_base::Uuid;
 
+use crate::params::Param;
+
 macro_rules! details {
     ($($(#[$meta:meta])* $name:ident { $($variant:ident),+ $(,)? })+) => {
         $($(#[$meta])*
@@ -116,7 +118,7 @@ pub struct IoError {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum What {
     /// Its life took a turn.
     Lifecycle(Lifecycle),
@@ -148,10 +150,78 @@ pub enum What {
     Agent(i32, i32),
     /// A memory device has so many KiB now.
     MemoryDeviceSize(String, u64),
+    /// The connection to its monitor is of no use any more.
+    ControlError,
+    /// A job on a disk took a turn.
+    BlockJob {
+        /// The disk's image.
+        path: String,
+        /// The disk's name in the guest.
+        disk: String,
+        /// Which kind of job.
+        kind: i32,
+        /// Which turn.
+        status: i32,
+    },
+    /// The medium of a disk changed.
+    DiskChange {
+        /// The image that was there.
+        old: Option<String>,
+        /// The image that is there now.
+        new: Option<String>,
+        /// The disk's alias.
+        alias: String,
+        /// 0: it was missing at the start; 1: it was dropped.
+        reason: i32,
+    },
+    /// A device came.
+    DeviceAdded(String),
+    /// Something that can be tuned was.
+    Tunable(Vec<Param>),
+    /// A pass over memory began.
+    MigrationIteration(i32),
+    /// A job is over, with these figures.
+    JobCompleted(Vec<Param>),
+    /// What is said of it changed.
+    MetadataChange {
+        /// 0 description, 1 title, 2 an element.
+        kind: i32,
+        /// The element's namespace.
+        uri: Option<String>,
+    },
+    /// More was written to an image than somebody wanted to know.
+    BlockThreshold {
+        /// The disk, by its name in the guest, or a layer of its chain.
+        device: String,
+        /// The image.
+        path: Option<String>,
+        /// The mark, bytes.
+        threshold: u64,
+        /// How far it was passed, bytes.
+        excess: u64,
+    },
+    /// Memory of the host or the guest is broken.
+    MemoryFailure {
+        /// 0 the hypervisor, 1 the guest.
+        recipient: i32,
+        /// What became of it.
+        action: i32,
+        /// Bit 0: an action is required; bit 1: it happened again.
+        flags: u32,
+    },
+    /// The guest chose an address for a card.
+    NicMacChange {
+        /// Its alias.
+        alias: String,
+        /// The address before.
+        old: String,
+        /// The address now.
+        new: String,
+    },
 }
 
 /// Something that happened to a guest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// Its name.
     pub name: String,

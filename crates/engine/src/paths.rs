@@ -72,6 +72,26 @@ impl Paths {
         self.lib.join("qemu")
     }
 
+    /// The directory of saved states that the next start takes.
+    pub fn saves(&self) -> PathBuf {
+        self.state().join("save")
+    }
+
+    /// The saved state that the next start of a guest takes.
+    pub fn managed_save(&self, name: &str) -> PathBuf {
+        self.saves().join(format!("{name}.save"))
+    }
+
+    /// The directory of dumps that nobody asked for but definitions.
+    pub fn dumps(&self) -> PathBuf {
+        self.state().join("dump")
+    }
+
+    /// The link that marks a guest to be started with the next start of the host.
+    pub fn autostart_once(&self, name: &str) -> PathBuf {
+        self.autostarts().join(format!("{name}.xml.once"))
+    }
+
     /// The directory of logs.
     pub fn logs(&self) -> PathBuf {
         self.log.join("qemu")

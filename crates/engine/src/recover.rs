@@ -22,7 +22,7 @@ use crate::domain::status::{Paused, Running, Shutdown, Shutoff, Status};
 use crate::domain::{Guest, Shown};
 use crate::engine::{Engine, blocking};
 use crate::files;
-use crate::ops::start::connect;
+use crate::ops::start::{MONITOR_PATIENCE, connect};
 use crate::ops::stop;
 
 /// How long an emulator may take to answer a daemon that comes back.
@@ -121,7 +121,7 @@ impl Engine {
             return stop::clean_up(self, guest, Shutoff::Failed).await;
         }
         let (done, gone) = watch::channel(false);
-        let link = Link { monitor, process, gone };
+        let link = Link { monitor: monitor.within(MONITOR_PATIENCE), process, gone };
         guest.update(|state| {
             state.lifecycle = Lifecycle::Live(link.clone());
             state.run.status = status;

@@ -83,6 +83,15 @@ impl Registry {
         }
     }
 
+    /// Takes note that a guest has another name now.
+    pub fn renamed(&self, old: &str, guest: &Arc<Guest>) {
+        let view = guest.view();
+        self.write(|tables| {
+            tables.by_name.remove(old);
+            tables.by_name.insert(Arc::clone(&view.name), view.uuid);
+        });
+    }
+
     /// Whether this very guest is here.
     pub fn holds(&self, guest: &Arc<Guest>) -> bool {
         self.by_uuid(guest.uuid).is_some_and(|known| Arc::ptr_eq(&known, guest))

@@ -14,9 +14,18 @@ use ostler_caps::emulator::{Accelerator, Emulator, ProbeHost};
 
 use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig, WriteMode};
 use ostler_engine::events::{Event, What};
-use ostler_engine::{Engine, Guest, HostModels, Manner, Paths, Processors, Setup, Strictness, Variables};
+use ostler_engine::ops::autostart::Often;
+use ostler_engine::ops::define::Managed;
+use ostler_engine::ops::pump::Cache;
+use ostler_engine::ops::start::Saved;
+use ostler_engine::{
+    Engine, Guest, HostModels, Manner, Paths, Processors, SaveConfig, Setup, Strictness, Variables,
+};
 use tokio::runtime::Runtime;
 use tokio::sync::broadcast::Receiver;
+
+/// A start that takes a saved state, as most do.
+const TAKE: Saved = Saved::Take(Cache::Keep);
 
 const NAME: &str = "tiny";
 
@@ -124,6 +133,7 @@ fn setup(root: &Path) -> Option<Setup> {
         },
         host_models: Box::new(Unknown),
         descriptors: vec!["/usr/share/qemu/firmware".into()],
+        saving: SaveConfig::default(),
     })
 }
 
@@ -176,11 +186,11 @@ fn a_life() {
         assert!(engine.destroy(&guest, Manner::Force).await.is_err());
 
         let clock = Instant::now();
-        engine.start(&guest, Processors::Run).await.unwrap();
+        engine.start(&guest, Processors::Run, TAKE).await.unwrap();
         eprintln!("start: {:?}", clock.elapsed());
         assert_eq!(numbers(&guest), (1, 1));
         assert_eq!(told(&mut events), [(4, 0), (2, 0)]);
-        let again = engine.start(&guest, Processors::Run).await.unwrap_err();
+        let again = engine.start(&guest, Processors::Run, TAKE).await.unwrap_err();
         assert_eq!(again.to_string(), "Requested operation is not valid: domain is already running");
         let xml = guest.view().xml(WriteMode::default(), &engine.setting(None)).unwrap();
         assert!(xml.starts_with("<domain type='qemu' id='1'>"), "{xml}");
@@ -202,20 +212,20 @@ fn a_life() {
         engine.destroy(&guest, Manner::Force).await.unwrap();
         eprintln!("destroy: {:?}", clock.elapsed());
         assert_eq!(numbers(&guest), (5, 2));
-        assert_eq!(told(&mut events), [(5, 1)]);
+        assert_eq!(told(&mut events), [(6, 2), (5, 1)]);
         for path in [engine.paths().status(NAME), engine.paths().pid(NAME)] {
             assert!(!path.exists(), "{} is left", path.display());
         }
         let log = std::fs::read_to_string(engine.paths().log_of(NAME)).unwrap();
         assert!(log.contains("-name guest=tiny") && log.contains("shutting down, reason=destroyed"), "{log}");
 
-        engine.start(&guest, Processors::Stay).await.unwrap();
+        engine.start(&guest, Processors::Stay, TAKE).await.unwrap();
         assert_eq!(numbers(&guest), (3, 1));
         assert_eq!(told(&mut events), [(2, 0), (3, 0)]);
-        engine.undefine(&guest, Variables::Absent).await.unwrap();
+        engine.undefine(&guest, Variables::Absent, Managed::Refuse).await.unwrap();
         engine.destroy(&guest, Manner::Force).await.unwrap();
         assert!(engine.registry().by_name(NAME).is_none());
-        assert_eq!(told(&mut events), [(1, 0), (5, 1)]);
+        assert_eq!(told(&mut events), [(1, 0), (6, 2), (5, 1)]);
         assert!(!engine.paths().definition(NAME).exists());
     });
 }
@@ -226,8 +236,8 @@ fn guests_outlive_the_daemon() {
     let Some(first) = Daemon::start(&root.0) else { return };
     first.runtime.block_on(async {
         first.engine.define(&definition("kept"), Strictness::Lenient).await.unwrap();
-        first.engine.set_autostart(&first.guest("kept"), true).await.unwrap();
-        first.engine.start(&first.guest("kept"), Processors::Run).await.unwrap();
+        first.engine.set_autostart(&first.guest("kept"), true, Often::Always).await.unwrap();
+        first.engine.start(&first.guest("kept"), Processors::Run, TAKE).await.unwrap();
         first.engine.create(&definition("fleeting"), Strictness::Lenient, Processors::Run).await.unwrap();
         first.engine.suspend(&first.guest("fleeting")).await.unwrap();
         first.engine.create(&definition("lost"), Strictness::Lenient, Processors::Run).await.unwrap();
@@ -283,7 +293,7 @@ fn a_file_that_somebody_wrote_by_hand_starts() {
     assert_eq!(daemon.engine.registry().counts(), (1, 0));
     let guest = daemon.guest("hand");
     daemon.runtime.block_on(async {
-        daemon.engine.start(&guest, Processors::Run).await.unwrap();
+        daemon.engine.start(&guest, Processors::Run, TAKE).await.unwrap();
         daemon.engine.destroy(&guest, Manner::Force).await.unwrap();
     });
 }

@@ -66,7 +66,7 @@ const FEATURES: &[(i32, &[i32])] = &[
     // Nothing changes a guest between the begin of a migration and its confirmation.
     (7, numbers!(DomainMigrateBegin3 DomainMigrateConfirm3)),
     // Descriptors.
-    (8, numbers!(DomainOpenGraphicsFd DomainFdAssociate)),
+    (8, numbers!(DomainOpenGraphicsFd)),
     // Texts as typed parameters.
     (9, &[]),
     (KEEPALIVE, &[]),

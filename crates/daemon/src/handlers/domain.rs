@@ -2,10 +2,84 @@
 //!
 //! Owns: how calls name a domain, and the pages below. Never: does what is asked for; the engine does.
 
+/// A handler about one domain that is answered at once.
+macro_rules! answer {
+    ($procedure:ident, |$daemon:ident, $guest:ident, $args:ident| $body:expr) => {
+        impl $crate::dispatch::Answer<call::$procedure> for $crate::daemon::Daemon {
+            type On = super::Named;
+
+            fn answer(
+                &self,
+                _session: &std::sync::Arc<$crate::session::Session>,
+                on: $crate::access::Allowed<super::Named>,
+                $args: <call::$procedure as ostler_rpc::table::Procedure>::Args,
+            ) -> ostler_base::Result<<call::$procedure as ostler_rpc::table::Procedure>::Ret> {
+                let ($daemon, $guest) = (self, &on.0);
+                $body
+            }
+        }
+    };
+}
+
+/// A handler about one domain that waits.
+macro_rules! act {
+    ($procedure:ident, |$daemon:ident, $guest:ident, $args:ident| $body:expr) => {
+        impl $crate::dispatch::Act<call::$procedure> for $crate::daemon::Daemon {
+            type On = super::Named;
+
+            async fn act(
+                self: std::sync::Arc<Self>,
+                _session: std::sync::Arc<$crate::session::Session>,
+                on: $crate::access::Allowed<super::Named>,
+                $args: <call::$procedure as ostler_rpc::table::Procedure>::Args,
+            ) -> ostler_base::Result<<call::$procedure as ostler_rpc::table::Procedure>::Ret> {
+                let ($daemon, $guest) = (self, &on.0);
+                $body
+            }
+        }
+    };
+}
+
+/// A handler about one domain that waits, with descriptors of the client, whose reply may have more than a value.
+macro_rules! serve {
+    ($procedure:ident, |$daemon:ident, $guest:ident, $args:ident, $fds:ident| $body:expr) => {
+        impl $crate::dispatch::Serve<call::$procedure> for $crate::daemon::Daemon {
+            type On = super::Named;
+
+            async fn serve(
+                self: std::sync::Arc<Self>,
+                _session: std::sync::Arc<$crate::session::Session>,
+                on: $crate::access::Allowed<super::Named>,
+                $args: <call::$procedure as ostler_rpc::table::Procedure>::Args,
+                $fds: Vec<std::os::fd::OwnedFd>,
+            ) -> ostler_base::Result<ostler_rpc::service::Reply> {
+                let ($daemon, $guest) = (self, &on.0);
+                $body
+            }
+        }
+    };
+}
+
+/// Arguments that name a domain by their member `dom`.
+macro_rules! names_domain {
+    ($($args:ident)+) => {
+        $(impl $crate::handlers::domain::NamesDomain for $args {
+            fn domain(&self) -> &ostler_rpc::programs::remote::DomainRef {
+                &self.dom
+            }
+        })+
+    };
+}
+
 mod counters;
+mod describe;
+pub(super) mod direct;
+mod input;
 mod life;
 mod list;
 mod look;
+mod memory;
+mod saved;
 
 use std::sync::Arc;
 
@@ -19,14 +93,13 @@ use ostler_rpc::programs::remote::{
 use ostler_rpc::programs::remote::{
     DomainCreateArgs, DomainCreateWithFlagsArgs, DomainDestroyArgs, DomainDestroyFlagsArgs,
     DomainGetAutostartArgs, DomainGetAutostartOnceArgs, DomainGetControlInfoArgs, DomainGetInfoArgs,
-    DomainGetJobInfoArgs, DomainGetMaxMemoryArgs, DomainGetMaxVcpusArgs, DomainGetMessagesArgs,
-    DomainGetOsTypeArgs, DomainGetSecurityLabelArgs, DomainGetSecurityLabelListArgs, DomainGetStateArgs,
-    DomainGetVcpusFlagsArgs, DomainGetXmlDescArgs, DomainHasCurrentSnapshotArgs,
-    DomainHasManagedSaveImageArgs, DomainIsActiveArgs, DomainIsPersistentArgs, DomainIsUpdatedArgs,
-    DomainListAllCheckpointsArgs, DomainListAllSnapshotsArgs, DomainRebootArgs, DomainRef, DomainResetArgs,
-    DomainResumeArgs, DomainSetAutostartArgs, DomainShutdownArgs, DomainShutdownFlagsArgs,
-    DomainSnapshotListNamesArgs, DomainSnapshotNumArgs, DomainSuspendArgs, DomainUndefineArgs,
-    DomainUndefineFlagsArgs,
+    DomainGetMaxMemoryArgs, DomainGetMaxVcpusArgs, DomainGetMessagesArgs, DomainGetOsTypeArgs,
+    DomainGetSecurityLabelArgs, DomainGetSecurityLabelListArgs, DomainGetStateArgs, DomainGetVcpusFlagsArgs,
+    DomainGetXmlDescArgs, DomainHasCurrentSnapshotArgs, DomainIsActiveArgs, DomainIsPersistentArgs,
+    DomainIsUpdatedArgs, DomainListAllCheckpointsArgs, DomainListAllSnapshotsArgs, DomainRebootArgs,
+    DomainRef, DomainResetArgs, DomainResumeArgs, DomainSetAutostartArgs, DomainShutdownArgs,
+    DomainShutdownFlagsArgs, DomainSnapshotListNamesArgs, DomainSnapshotNumArgs, DomainSuspendArgs,
+    DomainUndefineArgs, DomainUndefineFlagsArgs,
 };
 use ostler_rpc::table::Procedure;
 
@@ -35,23 +108,21 @@ use crate::dispatch::{Entry, Find};
 use crate::session::Session;
 
 /// The handlers of all pages.
-pub(super) const HANDLERS: [&[Entry]; 4] =
-    [list::HANDLERS, look::HANDLERS, life::HANDLERS, counters::HANDLERS];
+pub(super) const HANDLERS: &[&[Entry]] = &[
+    counters::HANDLERS,
+    describe::HANDLERS,
+    input::HANDLERS,
+    life::HANDLERS,
+    list::HANDLERS,
+    look::HANDLERS,
+    memory::HANDLERS,
+    saved::HANDLERS,
+];
 
 /// Arguments that name a domain.
 pub trait NamesDomain {
     /// The domain, as the client knows it.
     fn domain(&self) -> &DomainRef;
-}
-
-macro_rules! names_domain {
-    ($($args:ident)+) => {
-        $(impl NamesDomain for $args {
-            fn domain(&self) -> &DomainRef {
-                &self.dom
-            }
-        })+
-    };
 }
 
 names_domain! {
@@ -60,10 +131,10 @@ names_domain! {
     DomainMemoryStatsArgs
     DomainCreateArgs DomainCreateWithFlagsArgs DomainDestroyArgs DomainDestroyFlagsArgs
     DomainGetAutostartArgs DomainGetAutostartOnceArgs DomainGetControlInfoArgs DomainGetInfoArgs
-    DomainGetJobInfoArgs DomainGetMaxMemoryArgs DomainGetMaxVcpusArgs DomainGetMessagesArgs
+    DomainGetMaxMemoryArgs DomainGetMaxVcpusArgs DomainGetMessagesArgs
     DomainGetOsTypeArgs DomainGetSecurityLabelArgs DomainGetSecurityLabelListArgs DomainGetStateArgs
     DomainGetVcpusFlagsArgs DomainGetXmlDescArgs DomainHasCurrentSnapshotArgs
-    DomainHasManagedSaveImageArgs DomainIsActiveArgs DomainIsPersistentArgs DomainIsUpdatedArgs
+    DomainIsActiveArgs DomainIsPersistentArgs DomainIsUpdatedArgs
     DomainListAllCheckpointsArgs DomainListAllSnapshotsArgs DomainRebootArgs DomainResetArgs
     DomainResumeArgs DomainSetAutostartArgs DomainShutdownArgs DomainShutdownFlagsArgs
     DomainSnapshotListNamesArgs DomainSnapshotNumArgs DomainSuspendArgs DomainUndefineArgs

@@ -21,28 +21,27 @@ use ostler_rpc::xdr::List;
 use crate::dispatch::{Entry, Table, table};
 
 static REMOTE: Table = table(&[
-    capabilities::HANDLERS,
-    connect::HANDLERS,
-    events::HANDLERS,
-    hypervisor_cpu::HANDLERS,
-    native::HANDLERS,
-    node::HANDLERS,
-    node_changes::HANDLERS,
-    network::HANDLERS[0],
-    network::HANDLERS[1],
-    network::HANDLERS[2],
-    domain::HANDLERS[0],
-    domain::HANDLERS[1],
-    domain::HANDLERS[2],
-    domain::HANDLERS[3],
+    &[
+        capabilities::HANDLERS,
+        connect::HANDLERS,
+        events::HANDLERS,
+        hypervisor_cpu::HANDLERS,
+        native::HANDLERS,
+        node::HANDLERS,
+        node_changes::HANDLERS,
+    ],
+    &network::HANDLERS,
+    domain::HANDLERS,
 ]);
-static ADMIN: Table = table(&admin::HANDLERS);
+static ADMIN: Table = table(&[&admin::HANDLERS]);
+static QEMU: Table = table(&[&[domain::direct::HANDLERS]]);
 
 /// The handler of a program's procedure, if there is one.
 pub fn of(program: &Program, number: i32) -> Option<Entry> {
     let table = match program.name {
         "remote" => &REMOTE,
         "admin" => &ADMIN,
+        "qemu" => &QEMU,
         _ => return None,
     };
     table.get(usize::try_from(number).ok()?).copied().flatten()

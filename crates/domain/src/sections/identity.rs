@@ -3,7 +3,7 @@
 use ostler_base::{Code, Error, Origin, Result, Uuid, Word, words};
 use ostler_caps::emulator::Accelerator;
 use ostler_plan::{Part, Props};
-use ostler_xml::{El, Element};
+use ostler_xml::{El, Element, into_namespace, is_in_namespace, out_of_namespace};
 
 use crate::{ReadMode, WriteMode};
 
@@ -102,6 +102,20 @@ impl Identity {
                 Props::new().with("driver", "vmgenid").with("guid", genid.to_string()).with("id", "vmgenid0");
             out.push(Part::Device(props));
         }
+    }
+
+    /// Puts an application's element into `<metadata>` in place of the one of the same namespace;
+    /// without `text` that one is only removed.
+    pub fn set_element(&mut self, text: Option<&str>, prefix: &str, uri: &str) -> Result<()> {
+        let new = text.map(|text| into_namespace(text, "metadata_xml", prefix, uri)).transpose()?;
+        self.metadata.retain(|source| !is_in_namespace(source, uri));
+        self.metadata.extend(new);
+        Ok(())
+    }
+
+    /// The application's element of this namespace, as it was given.
+    pub fn element(&self, uri: &str) -> Option<String> {
+        self.metadata.iter().find_map(|source| out_of_namespace(source, uri))
     }
 
     pub(crate) fn parse(root: &Element<'_>, mode: &ReadMode) -> Result<Self> {

@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use ostler_base::Result;
 use ostler_host::{Exit, Process};
-use ostler_qmp::Event;
+use ostler_qmp::{Event, MonitorError};
 use rustix::process::Signal;
 use tokio::sync::{mpsc, watch};
 
-use super::events::{Effect, on_event};
+use super::events::{AfterDump, Effect, Run, on_event};
 use super::guest::{Guest, Link};
-use crate::domain::status::Shutoff;
+use crate::domain::status::{Running, Shutoff};
 use crate::engine::Engine;
+use crate::events::What;
 use crate::ops;
 
 /// How long the last events of a process that ended are waited for.
@@ -36,6 +37,10 @@ pub(crate) async fn follow(
             event = events.recv() => match event {
                 Some(event) => take(&engine, &guest, event).await,
                 None => {
+                    if let MonitorError::Protocol(what) = link.monitor.ended().await {
+                        tracing::error!(guest = %guest.view().name, %what, "the monitor is of no use");
+                        engine.tell(&guest.view(), What::ControlError);
+                    }
                     report(ended.await);
                     break;
                 }
@@ -90,6 +95,10 @@ pub(crate) async fn carry_out(engine: &Engine, guest: &Arc<Guest>, effects: Vec<
                     tokio::spawn(restart(engine.clone(), Arc::clone(guest), link));
                 }
             }
+            Effect::Dump(after) => {
+                // It takes long, and its end is told by an event.
+                tokio::spawn(dump(engine.clone(), Arc::clone(guest), after));
+            }
         }
     }
 }
@@ -103,9 +112,41 @@ pub(crate) fn signal(process: &Process, signal: Signal) {
 
 async fn restart(engine: Engine, guest: Arc<Guest>, link: Link) {
     let answers = link.monitor.batch(&[("system_reset", None), ("cont", None)]).await;
-    if let Some(error) = answers.into_iter().find_map(Result::err) {
-        tracing::warn!(guest = %guest.view().name, %error, "cannot start the guest anew");
-        signal(&link.process, Signal::TERM);
+    match answers.into_iter().find_map(Result::err) {
+        Some(error) => {
+            tracing::warn!(guest = %guest.view().name, %error, "cannot start the guest anew");
+            signal(&link.process, Signal::TERM);
+        }
+        None => {
+            // What must follow besides is to keep it, below.
+            engine.turn(&guest, Run::restarted);
+        }
     }
     engine.persist(&guest).await;
+}
+
+/// Keeps the guest's memory for whoever looks for the cause, then goes on.
+async fn dump(engine: Engine, guest: Arc<Guest>, after: AfterDump) {
+    if let Err(error) = engine.dump_by_itself(&guest).await {
+        tracing::warn!(guest = %guest.view().name, %error, "cannot dump the guest's memory");
+    }
+    let Ok(link) = guest.link() else { return };
+    match after {
+        AfterDump::Terminate => {
+            guest.update(|state| {
+                state.run.ending.get_or_insert(Shutoff::Crashed);
+            });
+            signal(&link.process, Signal::TERM);
+        }
+        AfterDump::Restart => {
+            guest.update(|state| state.run.resuming = Some(Running::Crashed));
+            restart(engine, guest, link).await;
+        }
+        AfterDump::Resume => {
+            if let Err(error) = engine.run_processors(&guest, Running::Unpaused).await {
+                tracing::warn!(guest = %guest.view().name, %error, "cannot let the guest go on");
+            }
+            engine.persist(&guest).await;
+        }
+    }
 }

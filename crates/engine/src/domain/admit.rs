@@ -3,11 +3,13 @@
 //! Owns: the one rule, and the gate that applies it. The rule is pure and its test holds the whole
 //! matrix. Never: knows what a call does.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ostler_base::{Code, Error, Origin, Result};
 use tokio::sync::Notify;
+
+use super::guest::Guest;
 
 /// How long a call waits for its turn, as in the reference.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +27,8 @@ pub enum Job {
     Modify,
     /// Brings the guest up; takes long.
     Start,
+    /// Saves or dumps the guest; takes long, and the guest can be asked meanwhile.
+    Long,
 }
 
 /// The answer of the rule.
@@ -43,16 +47,29 @@ pub enum Admission {
 pub fn admit(job: Job, running: Option<Job>) -> Admission {
     match (job, running) {
         (_, None) => Admission::Run,
-        (Job::Destroy, Some(Job::Query | Job::Suspend | Job::Modify | Job::Start)) => Admission::Run,
+        (Job::Destroy, Some(Job::Query | Job::Suspend | Job::Modify | Job::Start | Job::Long)) => {
+            Admission::Run
+        }
+        (Job::Query, Some(Job::Long)) => Admission::Run,
         (Job::Destroy, Some(Job::Destroy)) => Admission::Wait,
-        (Job::Query | Job::Suspend | Job::Modify | Job::Start, Some(_)) => Admission::Wait,
+        (Job::Query | Job::Suspend | Job::Modify | Job::Start | Job::Long, Some(_)) => Admission::Wait,
     }
 }
 
 #[derive(Debug, Default)]
 struct Turns {
     turn: Option<(Job, &'static str)>,
+    /// How many ask beside a long call.
+    askers: usize,
     destroyer: bool,
+}
+
+/// Where a call has its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Turn,
+    Asker,
+    Destroyer,
 }
 
 /// The gate of one guest.
@@ -66,10 +83,37 @@ pub struct Gate {
 #[derive(Debug)]
 pub struct Pass<'g> {
     gate: &'g Gate,
-    beside: bool,
+    place: Place,
+}
+
+/// The same, with a guest that it belongs to.
+#[derive(Debug)]
+pub struct OwnedPass {
+    guest: Arc<Guest>,
+    place: Place,
 }
 
 impl Gate {
+    /// Waits for the turn of a call, as [`Gate::enter`] does, at the gate of a guest.
+    pub async fn enter_owned(guest: &Arc<Guest>, job: Job, api: &'static str) -> Result<OwnedPass> {
+        let pass = guest.gate.enter(job, api).await?;
+        let place = pass.place;
+        // The right is not given back, it moves.
+        std::mem::forget(pass);
+        Ok(OwnedPass { guest: Arc::clone(guest), place })
+    }
+
+    fn leave(&self, place: Place) {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        match place {
+            Place::Turn => turns.turn = None,
+            Place::Asker => turns.askers = turns.askers.saturating_sub(1),
+            Place::Destroyer => turns.destroyer = false,
+        }
+        drop(turns);
+        self.left.notify_waiters();
+    }
+
     /// Waits for the turn of a call, named `api` in the message of others that wait in vain.
     pub async fn enter(&self, job: Job, api: &'static str) -> Result<Pass<'_>> {
         let mut holder = "none";
@@ -101,26 +145,29 @@ impl Gate {
         if admit(job, running) == Admission::Wait {
             return Err(turns.turn.map_or("remoteDispatchDomainDestroy", |(_, api)| api));
         }
-        let beside = turns.turn.is_some();
-        if beside {
-            turns.destroyer = true;
-        } else {
-            turns.turn = Some((job, api));
+        let place = match (job, turns.turn.is_some()) {
+            (Job::Destroy, _) => Place::Destroyer,
+            (_, true) => Place::Asker,
+            (_, false) => Place::Turn,
+        };
+        match place {
+            Place::Turn => turns.turn = Some((job, api)),
+            Place::Asker => turns.askers = turns.askers.saturating_add(1),
+            Place::Destroyer => turns.destroyer = true,
         }
-        Ok(Pass { gate: self, beside })
+        Ok(Pass { gate: self, place })
     }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        let mut turns = self.gate.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.beside {
-            turns.destroyer = false;
-        } else {
-            turns.turn = None;
-        }
-        drop(turns);
-        self.gate.left.notify_waiters();
+        self.gate.leave(self.place);
+    }
+}
+
+impl Drop for OwnedPass {
+    fn drop(&mut self) {
+        self.guest.gate.leave(self.place);
     }
 }
 
@@ -131,12 +178,13 @@ mod tests {
     #[test]
     fn the_whole_matrix() {
         use Job::*;
-        let all = [Query, Destroy, Suspend, Modify, Start];
+        let all = [Query, Destroy, Suspend, Modify, Start, Long];
         for job in all {
             assert_eq!(admit(job, None), Admission::Run);
             for running in all {
-                let expected =
-                    if job == Destroy && running != Destroy { Admission::Run } else { Admission::Wait };
+                let ends = job == Destroy && running != Destroy;
+                let asks = job == Query && running == Long;
+                let expected = if ends || asks { Admission::Run } else { Admission::Wait };
                 assert_eq!(admit(job, Some(running)), expected, "{job:?} during {running:?}");
             }
         }
@@ -156,5 +204,18 @@ mod tests {
         assert!(gate.try_enter(Job::Query, "q").is_err());
         drop(destroy);
         assert!(gate.try_enter(Job::Query, "q").is_ok());
+    }
+
+    #[test]
+    fn questions_beside_a_long_call_leave_its_turn_alone() {
+        let gate = Gate::default();
+        let long = gate.try_enter(Job::Long, "save").unwrap();
+        let first = gate.try_enter(Job::Query, "q").unwrap();
+        let second = gate.try_enter(Job::Query, "q").unwrap();
+        drop(first);
+        assert_eq!(gate.try_enter(Job::Modify, "m").err(), Some("save"));
+        drop(second);
+        drop(long);
+        assert!(gate.try_enter(Job::Modify, "m").is_ok());
     }
 }

@@ -12,7 +12,9 @@
 //!                    PmSuspended
 //! ```
 
+use ostler_base::Json;
 use ostler_domain::Domain;
+use ostler_domain::devices::watchdog::WatchdogAction;
 use ostler_domain::run::RunChange;
 use ostler_domain::sections::lifecycle::{CrashAction, EndAction};
 use ostler_qmp::{EventKind, ScreenEnd, ScreenPhase};
@@ -44,14 +46,20 @@ pub struct Run {
     pub on_shutdown: Wish,
     /// What follows a panic.
     pub on_panic: Wish,
+    /// Whether a panic is worth a dump of memory first.
+    pub dump_on_panic: bool,
+    /// Whether the watchdog, when it fires, is worth one; the guest goes on afterwards.
+    pub dump_on_watchdog: bool,
     /// The next shutdown is half of a reboot.
     pub rebooting: bool,
+    /// The machine is about to be reset after a shutdown: what its processors do meanwhile is no turn.
+    pub restarting: bool,
     /// How it will have ended when its process is gone.
     pub ending: Option<Shutoff>,
 }
 
 /// What must follow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Write the status file.
     Persist,
@@ -61,6 +69,8 @@ pub enum Effect {
     Terminate,
     /// Reset the machine and let it run.
     Restart,
+    /// Dump the guest's memory, then do what follows.
+    Dump(AfterDump),
     /// The definition of the run says something else.
     Change(RunChange),
     /// A program of the guest opened or closed a channel.
@@ -70,6 +80,17 @@ pub enum Effect {
         /// It is open now.
         open: bool,
     },
+}
+
+/// What follows a dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterDump {
+    /// The process is ended.
+    Terminate,
+    /// The machine is reset and runs.
+    Restart,
+    /// The processors run again.
+    Resume,
 }
 
 fn turn(lifecycle: Lifecycle) -> Effect {
@@ -85,7 +106,10 @@ impl Run {
             resuming: None,
             on_shutdown: Wish::Destroy,
             on_panic: Wish::Destroy,
+            dump_on_panic: false,
+            dump_on_watchdog: false,
             rebooting: false,
+            restarting: false,
             ending: None,
         }
     }
@@ -103,7 +127,17 @@ impl Run {
             CrashAction::Restart | CrashAction::RenameRestart | CrashAction::CoredumpRestart => Wish::Restart,
             CrashAction::Preserve => Wish::Preserve,
         };
-        Run { on_shutdown, on_panic, ..Self::starting() }
+        let dump_on_panic =
+            matches!(lifecycle.on_crash, CrashAction::CoredumpDestroy | CrashAction::CoredumpRestart);
+        let watchdogs = &domain.devices.watchdogs;
+        let dump_on_watchdog = watchdogs.iter().any(|watchdog| watchdog.action == WatchdogAction::Dump);
+        Run { on_shutdown, on_panic, dump_on_panic, dump_on_watchdog, ..Self::starting() }
+    }
+
+    /// The same run with what the definition wants when it ends, read anew.
+    pub(crate) fn with_wishes_of(self, domain: &Domain) -> Self {
+        let Run { on_shutdown, on_panic, dump_on_panic, .. } = Run::of(domain);
+        Run { on_shutdown, on_panic, dump_on_panic, ..self }
     }
 
     /// The processors stand still; nothing follows where that was known.
@@ -140,12 +174,11 @@ impl Run {
         self.status = Status::Running(why);
         let detail = match why {
             Running::Migrated => events::Resumed::Migrated,
-            Running::FromSnapshot => events::Resumed::FromSnapshot,
+            Running::FromSnapshot | Running::Restored => events::Resumed::FromSnapshot,
             Running::Postcopy => events::Resumed::Postcopy,
             Running::PostcopyFailed => events::Resumed::PostcopyFailed,
             Running::Unknown
             | Running::Booted
-            | Running::Restored
             | Running::Unpaused
             | Running::MigrationCanceled
             | Running::SaveCanceled
@@ -156,22 +189,24 @@ impl Run {
     }
 
     fn shut_down(&mut self, guest: bool, reason: &str) -> Vec<Effect> {
-        if self.ending.is_some() {
-            return Vec::new();
-        }
-        self.status = Status::Shutdown(Shutdown::Unknown);
         let detail = match (guest, reason) {
             (true, _) => events::ShutDown::Guest,
             (false, "") => events::ShutDown::Finished,
             (false, _) => events::ShutDown::Host,
         };
-        let mut effects = vec![turn(Lifecycle::Shutdown(detail)), Effect::Persist];
+        if self.ending.is_some() {
+            // Whoever ends it sees to the rest.
+            self.status = Status::Shutdown(Shutdown::Unknown);
+            return vec![turn(Lifecycle::Shutdown(detail))];
+        }
         if std::mem::take(&mut self.rebooting) || self.on_shutdown == Wish::Restart {
-            // The processors stand still until the machine is reset and goes on.
-            self.status = Status::Paused(Paused::ShuttingDown);
-            self.resuming = Some(Running::Unpaused);
-            effects.push(Effect::Restart);
-        } else if self.on_shutdown == Wish::Destroy {
+            // The machine is reset and goes on at once: nobody is told of half a reboot.
+            self.restarting = true;
+            return vec![Effect::Persist, Effect::Restart];
+        }
+        self.status = Status::Shutdown(Shutdown::Unknown);
+        let mut effects = vec![turn(Lifecycle::Shutdown(detail)), Effect::Persist];
+        if self.on_shutdown == Wish::Destroy {
             self.ending = Some(Shutoff::Shutdown);
             effects.push(Effect::Terminate);
         }
@@ -181,11 +216,14 @@ impl Run {
     fn panicked(&mut self) -> Vec<Effect> {
         self.status = Status::Crashed(Crashed::Panicked);
         let mut effects = vec![turn(Lifecycle::Crashed(events::Crashed::Panicked)), Effect::Persist];
+        let dump = self.dump_on_panic;
         match self.on_panic {
+            Wish::Destroy if dump => effects.push(Effect::Dump(AfterDump::Terminate)),
             Wish::Destroy => {
                 self.ending = Some(Shutoff::Crashed);
                 effects.push(Effect::Terminate);
             }
+            Wish::Restart if dump => effects.push(Effect::Dump(AfterDump::Restart)),
             Wish::Restart => {
                 self.resuming = Some(Running::Crashed);
                 effects.push(Effect::Restart);
@@ -193,6 +231,31 @@ impl Run {
             Wish::Preserve => {}
         }
         effects
+    }
+
+    /// The watchdog fired.
+    fn barked(&mut self, action: &str) -> Vec<Effect> {
+        let mut effects = vec![Effect::Tell(What::Watchdog(watchdog_action(action)))];
+        if action == "pause" {
+            effects.extend(self.paused(Paused::Watchdog));
+        }
+        if self.dump_on_watchdog {
+            effects.push(Effect::Dump(AfterDump::Resume));
+        }
+        effects
+    }
+
+    /// The machine was reset and runs again, after half a reboot or a panic.
+    pub(crate) fn restarted(&mut self) -> Vec<Effect> {
+        let half = std::mem::take(&mut self.restarting);
+        match self.status {
+            Status::Crashed(_) | Status::Paused(_) => self.resumed(Running::Crashed),
+            Status::Running(_) if half => {
+                self.status = Status::Running(Running::Booted);
+                vec![Effect::Persist]
+            }
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -218,6 +281,7 @@ fn expected(mut effects: Vec<Effect>) -> Vec<Effect> {
 /// Changes what the guest is doing as the event says; returns what must follow, in order.
 pub fn on_event(run: &mut Run, event: EventKind) -> Vec<Effect> {
     match event {
+        EventKind::Stop | EventKind::Resume if run.restarting => Vec::new(),
         EventKind::Stop => match run.pausing.take() {
             Some(why) => expected(run.paused(why)),
             None => run.paused(Paused::Unknown),
@@ -227,37 +291,37 @@ pub fn on_event(run: &mut Run, event: EventKind) -> Vec<Effect> {
             None => run.resumed(Running::Unpaused),
         },
         EventKind::Shutdown { guest, reason } => run.shut_down(guest, &reason),
-        EventKind::Reset { .. } => vec![Effect::Tell(What::Reboot)],
+        EventKind::Reset { .. } => {
+            let mut effects = vec![Effect::Tell(What::Reboot)];
+            if std::mem::take(&mut run.rebooting) {
+                effects.push(Effect::Persist);
+            }
+            effects
+        }
         EventKind::Suspend => {
             run.status = Status::PmSuspended;
             let suspended = turn(Lifecycle::PmSuspended(events::PmSuspended::Memory));
-            vec![suspended, Effect::Tell(What::PmSuspend), Effect::Persist]
+            vec![Effect::Tell(What::PmSuspend), suspended, Effect::Persist]
         }
         EventKind::SuspendDisk => {
             run.status = Status::PmSuspended;
             let suspended = turn(Lifecycle::PmSuspended(events::PmSuspended::Disk));
-            vec![suspended, Effect::Tell(What::PmSuspendDisk), Effect::Persist]
+            vec![Effect::Tell(What::PmSuspendDisk), suspended, Effect::Persist]
         }
         EventKind::Wakeup if run.status == Status::PmSuspended => {
             run.status = Status::Running(Running::Wakeup);
             let started = turn(Lifecycle::Started(events::Started::Wakeup));
-            vec![started, Effect::Tell(What::PmWakeup), Effect::Persist]
+            vec![Effect::Tell(What::PmWakeup), started, Effect::Persist]
         }
-        EventKind::Watchdog { action } => {
-            let mut effects = vec![Effect::Tell(What::Watchdog(watchdog_action(&action)))];
-            if action == "pause" {
-                effects.extend(run.paused(Paused::Watchdog));
-            }
-            effects
-        }
+        EventKind::Watchdog { action } => run.barked(&action),
         EventKind::GuestPanicked { .. } => run.panicked(),
         EventKind::GuestCrashLoaded => {
             vec![turn(Lifecycle::Crashed(events::Crashed::Crashloaded))]
         }
         EventKind::RtcChange { offset } => {
             vec![
-                Effect::Tell(What::RtcChange(offset)),
                 Effect::Change(RunChange::Clock(offset)),
+                Effect::Tell(What::RtcChange(offset)),
                 Effect::Persist,
             ]
         }
@@ -304,8 +368,36 @@ pub fn on_event(run: &mut Run, event: EventKind) -> Vec<Effect> {
         | EventKind::UnplugRefused { device: None, .. }
         | EventKind::JobStatusChange { .. }
         | EventKind::Migration { .. }
-        | EventKind::MigrationPass { .. }
-        | EventKind::Other { .. } => Vec::new(),
+        | EventKind::MigrationPass { .. } => Vec::new(),
+        EventKind::Other { name, data } => other(&name, &data).map(Effect::Tell).into_iter().collect(),
+    }
+}
+
+/// What clients are told of an event without a type of its own.
+fn other(name: &str, data: &Json) -> Option<What> {
+    let number = |member: &str| data.get(member).and_then(Json::as_u64);
+    match name {
+        "BLOCK_WRITE_THRESHOLD" => Some(What::BlockThreshold {
+            // A name of the emulator here; whoever tells knows the disk.
+            device: data.get("node-name").and_then(Json::as_str)?.to_owned(),
+            path: None,
+            threshold: number("write-threshold")?,
+            excess: number("amount-exceeded")?,
+        }),
+        "MEMORY_FAILURE" => {
+            let place = |member: &str, words: &[&str]| {
+                let word = data.get(member).and_then(Json::as_str)?;
+                i32::try_from(words.iter().position(|known| *known == word)?).ok()
+            };
+            let flag = |member: &str| data.get("flags")?.get(member)?.as_bool();
+            let bit = |member: &str| u32::from(flag(member) == Some(true));
+            Some(What::MemoryFailure {
+                recipient: place("recipient", &["hypervisor", "guest"])?,
+                action: place("action", &["ignore", "inject", "fatal", "reset"])?,
+                flags: bit("action-required") | bit("recursive") << 1,
+            })
+        }
+        _ => None,
     }
 }
 
@@ -418,11 +510,34 @@ mod tests {
     fn half_of_a_reboot_restarts() {
         let mut run = Run { rebooting: true, ..running() };
         let event = EventKind::Shutdown { guest: true, reason: "guest-shutdown".into() };
-        assert!(on_event(&mut run, event.clone()).contains(&Effect::Restart));
+        let effects = on_event(&mut run, event.clone());
+        assert!(effects.contains(&Effect::Restart) && tells(&effects).is_empty(), "nobody is told of a half");
         assert_eq!(run.ending, None);
-        on_event(&mut run, EventKind::Resume);
-        assert_eq!(run.status.numbers().0, 1);
+        assert!(on_event(&mut run, EventKind::Stop).is_empty());
+        assert!(on_event(&mut run, EventKind::Resume).is_empty());
+        assert_eq!(tells(&run.restarted()), []);
+        assert_eq!(run.status.numbers(), (1, 1));
         assert!(on_event(&mut run, event).contains(&Effect::Terminate), "only one shutdown is");
+    }
+
+    #[test]
+    fn a_panic_may_be_worth_a_dump() {
+        let panic = || EventKind::GuestPanicked { action: "pause".into(), info: None };
+        let mut run = Run { dump_on_panic: true, ..running() };
+        assert_eq!(on_event(&mut run, panic()).pop(), Some(Effect::Dump(AfterDump::Terminate)));
+        assert_eq!(run.ending, None, "not before the dump is made");
+        let mut run = Run { dump_on_panic: true, on_panic: Wish::Restart, ..running() };
+        assert_eq!(on_event(&mut run, panic()).pop(), Some(Effect::Dump(AfterDump::Restart)));
+        assert_eq!(tells(&run.restarted()), [(4, 0)]);
+        assert_eq!(run.status.numbers(), (1, 9));
+    }
+
+    #[test]
+    fn broken_memory() {
+        let data = ostler_base::json::json!({"recipient": "guest", "action": "inject", "flags": {"recursive": true}});
+        let event = EventKind::Other { name: "MEMORY_FAILURE".into(), data };
+        let told = What::MemoryFailure { recipient: 1, action: 1, flags: 2 };
+        assert_eq!(on_event(&mut running(), event), [Effect::Tell(told)]);
     }
 
     #[test]

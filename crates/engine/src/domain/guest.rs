@@ -10,7 +10,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use ostler_base::{Error, Result, Uuid};
+use ostler_base::{Error, Origin, Result, Uuid};
 use ostler_domain::run::{RunChange, RunRecord};
 use ostler_host::Process;
 use ostler_qmp::{Agent, Monitor};
@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::admit::Gate;
 use super::events::{Effect, Run};
 use super::learn::Learnt;
+use super::progress::JobBoard;
 use super::status::{Shutoff, Status};
 use super::view::{Definition, Shown, View};
 use crate::events::What;
@@ -109,6 +110,8 @@ pub struct Guest {
     pub(crate) agent: tokio::sync::Mutex<Option<Agent>>,
     /// What the emulator said of its counters.
     pub(crate) sampler: Arc<Sampler>,
+    /// How far its long job is.
+    pub jobs: JobBoard,
     writing: Mutex<()>,
     state: Mutex<State>,
     view: RwLock<Arc<View>>,
@@ -133,6 +136,8 @@ impl Guest {
             status: Status::Shutoff(Shutoff::Unknown),
             persistent: false,
             autostart: false,
+            autostart_once: false,
+            managed_save: false,
             pid: None,
             live: None,
             inactive: None,
@@ -146,6 +151,7 @@ impl Guest {
             gate: Gate::default(),
             agent: tokio::sync::Mutex::default(),
             sampler: Arc::default(),
+            jobs: JobBoard::default(),
             writing: Mutex::default(),
             view: RwLock::new(Arc::new(view.clone())),
             state: Mutex::new(State { lifecycle: Lifecycle::Off, run, record: None, view }),
@@ -170,7 +176,17 @@ impl Guest {
         mut tell: impl FnMut(&View, What),
     ) -> Vec<Effect> {
         self.change(
-            |state| change(&mut state.run),
+            |state| {
+                let mut effects = change(&mut state.run);
+                effects.retain(|effect| match effect {
+                    Effect::Change(change) => {
+                        state.edit(std::slice::from_ref(change));
+                        false
+                    }
+                    _ => true,
+                });
+                effects
+            },
             |view, effects| {
                 let rest = effects.into_iter().filter_map(|effect| match effect {
                     Effect::Tell(what) => {
@@ -212,7 +228,7 @@ impl Guest {
 
 /// The error for what needs a running guest.
 pub fn not_running() -> Error {
-    Error::operation_invalid("domain is not running")
+    Error::operation_invalid("domain is not running").from_origin(Origin::Domain)
 }
 
 #[cfg(test)]

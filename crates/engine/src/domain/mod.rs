@@ -5,6 +5,7 @@ pub mod admit;
 pub mod events;
 pub mod guest;
 pub(crate) mod learn;
+pub mod progress;
 pub mod view;
 
 pub use admit::{Gate, Job};

@@ -96,6 +96,10 @@ pub struct View {
     pub persistent: bool,
     /// Whether it is started with the daemon.
     pub autostart: bool,
+    /// Whether it is started with the next start of the host, and then not again.
+    pub autostart_once: bool,
+    /// Whether it has a saved state that its next start takes.
+    pub managed_save: bool,
     /// Its emulator's process while it runs.
     pub pid: Option<u32>,
     /// The definition of its run.
@@ -125,6 +129,15 @@ impl View {
         if let Some(disk) = live.domain().devices.disks.iter().find(is_it) {
             error.path = disk.image.path().unwrap_or_default().to_owned();
             error.alias = disk.info().alias().to_owned();
+        }
+    }
+
+    /// Puts the names of the definition where a node of the emulator is named.
+    pub(crate) fn name_node(&self, device: &mut String, path: &mut Option<String>) {
+        let Some(live) = &self.live else { return };
+        if let Some(disk) = live.domain().devices.disks.iter().find(|disk| disk.has_node(device)) {
+            device.clone_from(&disk.target);
+            *path = disk.image.path().map(str::to_owned);
         }
     }
 

@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
-use ostler_base::{Result, refuse};
+use ostler_base::json::json;
+use ostler_base::{Origin, Result, Word, refuse};
+use ostler_domain::Domain;
+use ostler_domain::sections::lifecycle::{CrashAction, EndAction};
 
+use super::targets::Targets;
+
+use crate::domain::guest::not_running;
 use crate::domain::status::{Paused, Running, Status};
 use crate::domain::{Guest, Job};
 use crate::engine::Engine;
@@ -12,21 +18,27 @@ impl Engine {
     /// Stops the processors. A guest that stands still already stays as it is.
     pub async fn suspend(&self, guest: &Arc<Guest>) -> Result<()> {
         let _pass = guest.gate.enter(Job::Suspend, "remoteDispatchDomainSuspend").await?;
-        let link = guest.link()?;
+        guest.link()?;
         match guest.view().status {
             Status::PmSuspended => refuse!(operation_invalid, "domain is pmsuspended"),
             Status::Paused(_) => return Ok(()),
             _ => {}
         }
-        guest.update(|state| state.run.pausing = Some(Paused::User));
+        self.pause(guest, Paused::User).await?;
+        self.persist(guest).await;
+        Ok(())
+    }
+
+    /// Stops the processors, for this reason, and tells of it. The caller writes the status file.
+    pub(crate) async fn pause(&self, guest: &Arc<Guest>, why: Paused) -> Result<()> {
+        let link = guest.link()?;
+        guest.update(|state| state.run.pausing = Some(why));
         let answer = link.monitor.command("stop", None).await;
         self.turn(guest, |run| {
             run.pausing = None;
-            if answer.is_ok() { run.paused(Paused::User) } else { Vec::new() }
+            if answer.is_ok() { run.paused(why) } else { Vec::new() }
         });
-        answer.map_err(|error| error.of_guest(&guest.view().name))?;
-        self.persist(guest).await;
-        Ok(())
+        answer.map(drop).map_err(|error| error.of_guest(&guest.view().name))
     }
 
     /// Lets the processors run.
@@ -59,6 +71,10 @@ impl Engine {
 
     /// Presses the power button.
     pub async fn shutdown(&self, guest: &Arc<Guest>) -> Result<()> {
+        if !guest.view().is_active() {
+            // The one call whose refusal comes from here.
+            return Err(not_running().from_origin(Origin::Qemu));
+        }
         self.press(guest, "remoteDispatchDomainShutdown", false).await
     }
 
@@ -70,12 +86,68 @@ impl Engine {
     async fn press(&self, guest: &Arc<Guest>, api: &'static str, rebooting: bool) -> Result<()> {
         let _pass = guest.gate.enter(Job::Modify, api).await?;
         let link = guest.link()?;
+        let live = guest.view().live.clone();
+        // A guest that ends when it reboots has no use for half a reboot.
+        let rebooting = rebooting && !live.is_some_and(|live| ends_at_reboot(live.domain()));
         let before = guest.update(|state| std::mem::replace(&mut state.run.rebooting, rebooting));
         if before != rebooting {
             self.persist(guest).await;
         }
         let answer = link.monitor.command("system_powerdown", None).await;
         answer.map(drop).map_err(|error| error.of_guest(&guest.view().name))
+    }
+
+    /// Interrupts the guest in a way that it cannot mask.
+    pub async fn inject_nmi(&self, guest: &Arc<Guest>) -> Result<()> {
+        let _pass = guest.gate.enter(Job::Modify, "remoteDispatchDomainInjectNMI").await?;
+        let answer = guest.link()?.monitor.command("inject-nmi", None).await;
+        answer.map(drop).map_err(|error| error.of_guest(&guest.view().name))
+    }
+
+    /// Wakes a guest that put itself to sleep.
+    pub async fn wake_up(&self, guest: &Arc<Guest>) -> Result<()> {
+        let _pass = guest.gate.enter(Job::Modify, "remoteDispatchDomainPMWakeup").await?;
+        let link = guest.link()?;
+        if guest.view().status != Status::PmSuspended {
+            refuse!(operation_invalid, "Unable to wake up domain: domain is not pmsuspended");
+        }
+        let answer = link.monitor.command("system_wakeup", None).await;
+        answer.map(drop).map_err(|error| error.of_guest(&guest.view().name))
+    }
+
+    /// Changes what is done when the guest ends by itself.
+    pub async fn set_end(&self, guest: &Arc<Guest>, end: End, action: CrashAction, flags: u32) -> Result<()> {
+        let _pass = guest.gate.enter(Job::Modify, "remoteDispatchDomainSetLifecycleAction").await?;
+        let targets = Targets::of(flags, &guest.view())?;
+        let plain = EndAction::parse(action.as_str());
+        if targets.live
+            && end == End::Reboot
+            && let Some(plain) = plain
+        {
+            let word = if plain == EndAction::Destroy { "shutdown" } else { "reset" };
+            let answer = guest.link()?.monitor.command("set-action", Some(json!({"reboot": word}))).await;
+            answer.map_err(|error| error.of_guest(&guest.view().name))?;
+        }
+        self.edit(guest, targets, |draft| {
+            let lifecycle = &mut draft.head.lifecycle;
+            match (end, plain) {
+                (End::Poweroff, Some(action)) => lifecycle.on_poweroff = action,
+                (End::Reboot, Some(action)) => lifecycle.on_reboot = action,
+                (End::Crash, _) => lifecycle.on_crash = action,
+                (End::Poweroff | End::Reboot, None) => {
+                    let event = if end == End::Reboot { "reboot" } else { "poweroff" };
+                    refuse!(invalid_arg, "Lifecycle event '{event}' doesn't support '{action}' action")
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        guest.update(|state| {
+            if let Some(live) = &state.view.live {
+                state.run = state.run.clone().with_wishes_of(live.domain());
+            }
+        });
+        Ok(())
     }
 
     /// Resets the machine as its button would.
@@ -92,4 +164,20 @@ impl Engine {
         });
         Ok(())
     }
+}
+
+/// How a guest ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It powers off.
+    Poweroff,
+    /// It reboots.
+    Reboot,
+    /// It crashes.
+    Crash,
+}
+
+/// Whether a guest is to end when it reboots.
+pub(crate) fn ends_at_reboot(domain: &Domain) -> bool {
+    matches!(domain.head.lifecycle.on_reboot, EndAction::Destroy | EndAction::Preserve)
 }

@@ -23,6 +23,15 @@ pub enum Strictness {
     Strict,
 }
 
+/// What becomes of a saved state that the next start would take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Managed {
+    /// It is removed.
+    Remove,
+    /// It stays, and so does what belongs to it.
+    Refuse,
+}
+
 impl Engine {
     /// The emulator that a definition wants, probed; `None` where the host does not have it.
     pub(crate) async fn emulator_for(&self, xml: &str) -> Result<Option<Arc<Emulator>>> {
@@ -75,7 +84,7 @@ impl Engine {
         Ok(view)
     }
 
-    async fn store(&self, domain: &Domain) -> Result<PathBuf> {
+    pub(crate) async fn store(&self, domain: &Domain) -> Result<PathBuf> {
         if !crate::paths::is_file_name(domain.name()) {
             return Err(Error::xml(format!("name {} cannot be a file name", domain.name())));
         }
@@ -92,13 +101,27 @@ impl Engine {
         Ok(path)
     }
 
-    /// Removes a definition. A guest that runs goes on, and is forgotten when it ends.
-    pub async fn undefine(&self, guest: &Arc<Guest>, variables: Variables) -> Result<()> {
+    /// Removes a definition, and what belongs to it where `variables` and `managed_save` say so. A guest
+    /// that runs goes on, and is forgotten when it ends.
+    pub async fn undefine(
+        &self,
+        guest: &Arc<Guest>,
+        variables: Variables,
+        managed_save: Managed,
+    ) -> Result<()> {
         let _pass = guest.gate.enter(Job::Modify, "remoteDispatchDomainUndefine").await?;
         let _turn = self.definitions().lock().await;
         let view = guest.view();
         if !view.persistent {
             refuse!(operation_invalid, "cannot undefine transient domain");
+        }
+        if view.managed_save {
+            match managed_save {
+                Managed::Remove => self.forget_managed(guest).await?,
+                Managed::Refuse => {
+                    refuse!(operation_invalid, "Refusing to undefine while domain managed save image exists")
+                }
+            }
         }
         if let Some(inactive) = &view.inactive {
             // A file that cannot be read any more must not keep its definition from going.
@@ -106,11 +129,14 @@ impl Engine {
                 self.part_with_variables(shown.domain(), variables).await?;
             }
         }
-        let files = [self.paths().autostart(&view.name), self.paths().definition(&view.name)];
+        let paths = self.paths();
+        let files =
+            [paths.autostart(&view.name), paths.autostart_once(&view.name), paths.definition(&view.name)];
         blocking(move || files.iter().try_for_each(|path| files::remove(path))).await?;
         guest.update(|state| {
             state.view.persistent = false;
             state.view.autostart = false;
+            state.view.autostart_once = false;
             state.view.inactive = None;
         });
         if !guest.view().is_active() && self.registry().holds(guest) {

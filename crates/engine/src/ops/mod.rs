@@ -6,6 +6,18 @@
 pub mod autostart;
 pub mod control;
 pub mod define;
+pub mod describe;
+pub mod direct;
+pub mod dump;
+mod edit;
 pub mod firmware;
+pub mod keys;
+pub mod memory;
+pub mod pump;
+pub mod rename;
+pub mod save;
+pub mod screen;
 pub mod start;
 pub mod stop;
+pub mod targets;
+mod transfer;

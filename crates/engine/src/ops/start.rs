@@ -15,21 +15,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use ostler_base::{Error, Result, refuse};
+use ostler_base::json::json;
+use ostler_base::{Error, Origin, Result, refuse};
 use ostler_caps::emulator::Emulator;
 use ostler_domain::run::RunRecord;
 use ostler_domain::{Domain, Setting, plans};
 use ostler_host::{Asker, Process, RealHost, Spawn, connect_unix, execute, spawn, take_back};
-use ostler_plan::{Launch, Numbering, argv};
+use ostler_plan::{Launch, Numbering, Part, argv};
 use ostler_qmp::{Event, Monitor, MonitorError};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
 use super::define::Strictness;
+use super::pump::Cache;
+use super::save::Image;
+use super::transfer;
 use crate::domain::actor;
+use crate::domain::admit::{Gate, OwnedPass};
 use crate::domain::events::Run;
 use crate::domain::guest::{Lifecycle, Link};
 use crate::domain::learn::{Learnt, Reach, learn};
+use crate::domain::progress::Operation;
 use crate::domain::status::{Paused, Running, Shutoff};
 use crate::domain::{Guest, Job, Shown, Status, View};
 use crate::engine::{Engine, blocking};
@@ -52,6 +58,30 @@ pub enum Processors {
     Stay,
 }
 
+/// How a start goes about a saved state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saved {
+    /// It is taken, where there is one.
+    Take(Cache),
+    /// It is thrown away: the guest boots.
+    Drop,
+}
+
+/// How a run begins.
+#[derive(Debug)]
+pub(crate) enum Beginning {
+    /// The guest boots.
+    Boot(Processors),
+    /// It goes on from what a file holds.
+    Restore(Image, Cache),
+}
+
+/// What tells an emulator to wait for a state.
+const WAIT_FOR_STATE: (&str, &str) = ("-incoming", "defer");
+
+/// How long an emulator may take for one command: longer, and it hangs.
+pub(crate) const MONITOR_PATIENCE: Duration = Duration::from_secs(30);
+
 /// An emulator on its way up.
 struct Climb {
     process: Arc<Process>,
@@ -62,14 +92,27 @@ struct Climb {
 
 impl Engine {
     /// Starts a guest that is defined.
-    pub async fn start(&self, guest: &Arc<Guest>, processors: Processors) -> Result<Arc<View>> {
+    pub async fn start(&self, guest: &Arc<Guest>, processors: Processors, saved: Saved) -> Result<Arc<View>> {
         let _pass = guest.gate.enter(Job::Start, "remoteDispatchDomainCreate").await?;
         let view = guest.view();
         if view.is_active() {
             refuse!(operation_invalid, "domain is already running");
         }
+        match saved {
+            Saved::Drop if view.managed_save => self.forget_managed(guest).await?,
+            Saved::Take(cache) => {
+                if let Some(mut image) = self.managed_image(guest).await? {
+                    image.head.running &= processors == Processors::Run;
+                    let domain = self.parsed(&image.head.definition).await?;
+                    let started = self.bring_up(guest, &domain, Beginning::Restore(image, cache)).await?;
+                    self.forget_managed(guest).await?;
+                    return Ok(started);
+                }
+            }
+            Saved::Drop => {}
+        }
         let shown = view.current(&self.setting(None))?;
-        self.bring_up(guest, shown.domain(), processors).await
+        self.bring_up(guest, shown.domain(), Beginning::Boot(processors)).await
     }
 
     /// Starts a guest from a definition that is not kept.
@@ -80,21 +123,35 @@ impl Engine {
         processors: Processors,
     ) -> Result<Arc<View>> {
         let domain = self.read(xml, strictness).await?;
+        // Whoever starts may wait for long: what is active already is told at once.
+        self.refuse_active(self.registry().match_identity(domain.name(), domain.uuid())?.as_ref())?;
+        let (guest, pass) = self.claim(&domain, "remoteDispatchDomainCreateXML").await?;
+        self.refuse_active(Some(&guest))?;
+        let started = self.bring_up(&guest, &domain, Beginning::Boot(processors)).await;
+        drop(pass);
+        if started.is_err() {
+            self.forget_transient(&guest).await;
+        }
+        started
+    }
+
+    fn refuse_active(&self, guest: Option<&Arc<Guest>>) -> Result<()> {
+        let Some(view) = guest.map(|guest| guest.view()).filter(|view| view.is_active()) else {
+            return Ok(());
+        };
+        let error = Error::operation_invalid(format!("domain is already active as '{}'", view.name));
+        Err(error.from_origin(Origin::Domain))
+    }
+
+    /// The guest that a definition is of, made where it is not known yet, with the right to start it.
+    pub(crate) async fn claim(&self, domain: &Domain, api: &'static str) -> Result<(Arc<Guest>, OwnedPass)> {
         loop {
-            let guest = self.find_or_add(&domain).await?;
-            let _pass = guest.gate.enter(Job::Start, "remoteDispatchDomainCreateXML").await?;
-            if !self.registry().holds(&guest) {
-                // It went while we waited for our turn; its name and UUID may be another's by now.
-                continue;
+            let guest = self.find_or_add(domain).await?;
+            let pass = Gate::enter_owned(&guest, Job::Start, api).await?;
+            if self.registry().holds(&guest) {
+                return Ok((guest, pass));
             }
-            if guest.view().is_active() {
-                refuse!(operation_invalid, "domain is already active as '{}'", domain.name());
-            }
-            let started = self.bring_up(&guest, &domain, processors).await;
-            if started.is_err() {
-                self.forget_transient(&guest).await;
-            }
-            return started;
+            // It went while we waited for our turn; its name and UUID may be another's by now.
         }
     }
 
@@ -117,11 +174,11 @@ impl Engine {
         }
     }
 
-    async fn bring_up(
+    pub(crate) async fn bring_up(
         &self,
         guest: &Arc<Guest>,
         domain: &Domain,
-        processors: Processors,
+        beginning: Beginning,
     ) -> Result<Arc<View>> {
         let path = domain.head.emulator.clone().map(PathBuf::from);
         let path = path.or_else(|| self.emulators().find(domain.head.os.arch.unwrap_or(self.host().arch)));
@@ -149,32 +206,84 @@ impl Engine {
             state.view.id = Some(id);
         });
         self.registry().runs(id, guest.uuid);
-        if let Err(error) = self.climb(guest, &shown, &emulator).await {
+        let waits = matches!(beginning, Beginning::Restore(..));
+        if let Err(error) = self.climb(guest, &shown, &emulator, waits).await {
             self.registry().ended(id);
             guest.update(|state| state.end(state.run.ending.unwrap_or(Shutoff::Failed)));
             return Err(error);
         }
-        if processors == Processors::Run
-            && let Err(error) = self.run_processors(guest, Running::Booted).await
-        {
+        let begun = match self.prepare(guest, domain).await {
+            Ok(()) => match beginning {
+                Beginning::Boot(processors) => self.boot(guest, processors).await,
+                Beginning::Restore(image, cache) => self.go_on(guest, image, cache).await,
+            },
+            Err(error) => Err(error),
+        };
+        if let Err(error) = begun {
             super::stop::end_now(guest, Shutoff::Failed).await;
             return Err(error);
-        }
-        self.tell(&guest.view(), What::Lifecycle(events::Lifecycle::Started(events::Started::Booted)));
-        if processors == Processors::Stay {
-            guest.update(|state| state.run.status = Status::Paused(Paused::User));
-            let suspended = events::Lifecycle::Suspended(events::Suspended::Paused);
-            self.tell(&guest.view(), What::Lifecycle(suspended));
         }
         self.persist(guest).await;
         Ok(guest.view())
     }
 
+    /// What an emulator is told before its guest runs.
+    async fn prepare(&self, guest: &Arc<Guest>, domain: &Domain) -> Result<()> {
+        let link = guest.link()?;
+        let name = domain.name();
+        if super::control::ends_at_reboot(domain) {
+            let action = Some(json!({"reboot": "shutdown"}));
+            link.monitor.command("set-action", action).await.map_err(|error| error.of_guest(name))?;
+        }
+        Ok(())
+    }
+
+    async fn boot(&self, guest: &Arc<Guest>, processors: Processors) -> Result<()> {
+        self.set_balloon_up(guest).await?;
+        if processors == Processors::Run {
+            self.run_processors(guest, Running::Booted).await?;
+        }
+        self.tell(&guest.view(), What::Lifecycle(events::Lifecycle::Started(events::Started::Booted)));
+        if processors == Processors::Stay {
+            self.stands_still(guest, Paused::User, events::Suspended::Paused);
+        }
+        Ok(())
+    }
+
+    /// The state in a file becomes the guest's.
+    async fn go_on(&self, guest: &Arc<Guest>, image: Image, cache: Cache) -> Result<()> {
+        let link = guest.link()?;
+        let mark = guest.jobs.begin(Operation::Restore);
+        let Image { file, path, head, .. } = image;
+        let moved = transfer::into(&link, &mark, file, &path, head.packing, cache).await;
+        moved.map_err(|error| error.of_guest(guest))?;
+        drop(mark);
+        self.tell(&guest.view(), What::Lifecycle(events::Lifecycle::Started(events::Started::Restored)));
+        if head.running {
+            self.run_processors(guest, Running::Restored).await
+        } else {
+            self.stands_still(guest, Paused::Migration, events::Suspended::Restored);
+            Ok(())
+        }
+    }
+
+    /// A guest that never ran stays as it is.
+    fn stands_still(&self, guest: &Arc<Guest>, why: Paused, told: events::Suspended) {
+        guest.update(|state| state.run.status = Status::Paused(why));
+        self.tell(&guest.view(), What::Lifecycle(events::Lifecycle::Suspended(told)));
+    }
+
     /// From nothing to a guest whose monitor answers.
-    async fn climb(&self, guest: &Arc<Guest>, shown: &Arc<Shown>, emulator: &Arc<Emulator>) -> Result<()> {
+    async fn climb(
+        &self,
+        guest: &Arc<Guest>,
+        shown: &Arc<Shown>,
+        emulator: &Arc<Emulator>,
+        waits: bool,
+    ) -> Result<()> {
         let (engine, climber) = (self.clone(), Arc::clone(guest));
         let (definition, known) = (Arc::clone(shown), Arc::clone(emulator));
-        let climb = blocking(move || engine.spawn(&climber, definition.domain(), &known)).await?;
+        let climb = blocking(move || engine.spawn(&climber, definition.domain(), &known, waits)).await?;
         let monitor = PathBuf::from(self.config().monitor_path(shown.domain().id(), shown.domain().name()));
         let connected = tokio::select! {
             connected = reach(guest, &monitor) => connected,
@@ -183,6 +292,7 @@ impl Engine {
         match connected {
             Ok((monitor, events, learnt)) => {
                 let (done, gone) = watch::channel(false);
+                let monitor = monitor.within(MONITOR_PATIENCE);
                 let link = Link { monitor, process: Arc::clone(&climb.process), gone };
                 guest.update(|state| {
                     state.lifecycle = Lifecycle::Live(link.clone());
@@ -214,22 +324,26 @@ impl Engine {
     }
 
     /// Plans and prepares, and lets the emulator go. Blocks.
-    fn spawn(&self, guest: &Guest, domain: &Domain, emulator: &Emulator) -> Result<Climb> {
+    fn spawn(&self, guest: &Guest, domain: &Domain, emulator: &Emulator, waits: bool) -> Result<Climb> {
         let plugged = self.plug_cards(domain)?;
-        let climbed = self.spawn_plugged(guest, &plugged, emulator);
+        let climbed = self.spawn_plugged(guest, &plugged, emulator, waits);
         if climbed.is_err() {
             self.unplug_cards(&plugged);
         }
         climbed
     }
 
-    fn spawn_plugged(&self, guest: &Guest, domain: &Domain, emulator: &Emulator) -> Result<Climb> {
+    fn spawn_plugged(&self, guest: &Guest, domain: &Domain, emulator: &Emulator, waits: bool) -> Result<Climb> {
         let host_model = self.host_model(emulator, domain)?;
         let setting = Setting { host_model: host_model.as_ref(), ..self.setting(Some(emulator)) };
         let mut asker = Asker::default();
         let domain = &plans::start::settle(domain, &asker.answer(&plans::start::ask_first(domain))?)?;
         let facts = asker.answer(&plans::start::ask(domain, &setting))?;
-        let (live, launch) = plans::start::plan(domain, &setting, &facts, Numbering::From(FIRST_FD))?;
+        let (live, mut launch) = plans::start::plan(domain, &setting, &facts, Numbering::From(FIRST_FD))?;
+        if waits {
+            let (option, value) = WAIT_FOR_STATE;
+            launch.parts.push(Part::plain(option, value));
+        }
         let mut record = RunRecord::new(&live, self.config(), 0, Status::Paused(Paused::StartingUp));
         record.flags = self.share(emulator.flags.iter().map(|flag| flag.name().to_owned()).collect());
         record.last_fdset = last_set(&launch);

@@ -57,15 +57,21 @@ async fn end(link: &Link, manner: Manner) -> Result<()> {
     }
 }
 
-/// Ends a guest that cannot go on, for this reason.
-pub(crate) async fn end_now(guest: &Arc<Guest>, why: Shutoff) {
+/// Ends a guest for this reason.
+pub(crate) async fn end_as(guest: &Arc<Guest>, why: Shutoff) -> Result<()> {
     let link = guest.update(|state| {
         state.run.ending = Some(why);
         state.link()
     });
-    if let Some(link) = link
-        && let Err(error) = end(&link, Manner::Force).await
-    {
+    match link {
+        Some(link) => end(&link, Manner::Force).await,
+        None => Ok(()),
+    }
+}
+
+/// Ends a guest that cannot go on, for this reason.
+pub(crate) async fn end_now(guest: &Arc<Guest>, why: Shutoff) {
+    if let Err(error) = end_as(guest, why).await {
         tracing::error!(name = %guest.view().name, %error, "a guest does not end");
     }
 }

@@ -4,14 +4,18 @@
 
 use std::sync::Arc;
 
-use ostler_base::{Code, Error, Origin, Result};
-use ostler_engine::{Guest, Manner, Processors, Strictness, Variables};
+use ostler_base::{Code, Error, Origin, Result, Uuid};
+use ostler_engine::ops::autostart::Often;
+use ostler_engine::ops::define::Managed;
+use ostler_engine::ops::pump::Cache;
+use ostler_engine::ops::start::Saved;
+use ostler_engine::{Guest, Manner, Processors, Strictness, Variables, View};
 use ostler_rpc::programs::remote::procedures as call;
 use ostler_rpc::programs::remote::{
-    DomainCreateWithFlagsRet, DomainCreateXmlArgs, DomainCreateXmlRet, DomainDefineXmlArgs,
-    DomainDefineXmlFlagsArgs, DomainDefineXmlFlagsRet, DomainDefineXmlRet,
+    DomainCreateWithFlagsArgs, DomainCreateWithFlagsRet, DomainCreateXmlArgs, DomainCreateXmlRet,
+    DomainDefineXmlArgs, DomainDefineXmlFlagsArgs, DomainDefineXmlFlagsRet, DomainDefineXmlRet,
+    DomainSetAutostartOnceArgs,
 };
-use ostler_rpc::table::Procedure;
 
 use super::{Named, reference};
 use crate::access::Allowed;
@@ -37,15 +41,22 @@ handlers! {
     act call::DomainUndefine;
     act call::DomainUndefineFlags;
     act call::DomainSetAutostart;
+    act call::DomainSetAutostartOnce;
 }
+
+names_domain! { DomainSetAutostartOnceArgs }
 
 /// Of a definition: what nobody knows is refused.
 const DEFINE_VALIDATE: u32 = 1;
 
 /// Of a start: the processors stand still.
 const START_PAUSED: u32 = 1;
-/// Of a start: the cache is passed by, a saved state is not used; nothing to do where there is none.
-const START_PASSED_OVER: u32 = 4 | 8;
+/// Of a start: the domain ends with its client.
+const START_AUTODESTROY: u32 = 2;
+/// Of a start: a saved state is read past the host's cache.
+const START_BYPASS_CACHE: u32 = 4;
+/// Of a start: a saved state is thrown away.
+const START_FORCE_BOOT: u32 = 8;
 /// Of a start: the variables of firmware are made anew.
 const START_RESET_NVRAM: u32 = 32;
 /// Of a start from a definition: what nobody knows is refused.
@@ -62,6 +73,8 @@ const BY_BUTTON: u32 = 1;
 const BY_AGENT: u32 = 2;
 
 const UNDEFINE_FLAGS: u32 = 0x7f;
+/// Of an undefine: a saved state goes as well.
+const UNDEFINE_MANAGED_SAVE: u32 = 1;
 /// Of an undefine: the variables of firmware go as well.
 const UNDEFINE_NVRAM: u32 = 4;
 /// Of an undefine: the variables of firmware stay.
@@ -77,6 +90,14 @@ fn processors(flags: u32) -> Processors {
     if flags & START_PAUSED != 0 { Processors::Stay } else { Processors::Run }
 }
 
+fn saved(flags: u32) -> Saved {
+    match flags & (START_BYPASS_CACHE | START_FORCE_BOOT) {
+        0 => Saved::Take(Cache::Keep),
+        START_BYPASS_CACHE => Saved::Take(Cache::Bypass),
+        _ => Saved::Drop,
+    }
+}
+
 /// Refuses a way to shut down that does not work here.
 fn by_button(flags: u32, function: &str) -> Result<()> {
     only_flags(flags, BY_BUTTON | BY_AGENT, function, Origin::Qemu)?;
@@ -88,6 +109,32 @@ fn by_button(flags: u32, function: &str) -> Result<()> {
 }
 
 impl Daemon {
+    /// A run that was started for one client ends with it, which may be gone already.
+    fn bind(self: &Arc<Self>, session: &Session, flags: u32, view: &View) {
+        if flags & START_AUTODESTROY != 0
+            && let Some(id) = view.id
+            && !session.owns(view.uuid, id)
+        {
+            self.end_runs(vec![(view.uuid, id)]);
+        }
+    }
+
+    /// Ends these runs, as far as they still go on.
+    pub(crate) fn end_runs(self: &Arc<Self>, runs: Vec<(Uuid, i32)>) {
+        for (uuid, id) in runs {
+            let Some(guest) = self.engine.registry().by_uuid(uuid) else { continue };
+            if guest.view().id != Some(id) {
+                continue;
+            }
+            let daemon = Arc::clone(self);
+            tokio::spawn(async move {
+                if let Err(error) = daemon.engine.destroy(&guest, Manner::Force).await {
+                    tracing::warn!(guest = %guest.view().name, %error, "a guest outlives its client");
+                }
+            });
+        }
+    }
+
     async fn end(&self, guest: &Arc<Guest>, flags: u32) -> Result<()> {
         let known = DESTROY_GRACEFUL | DESTROY_REMOVE_LOGS;
         only_flags(flags, known, "qemuDomainDestroyFlags", Origin::Qemu)?;
@@ -111,26 +158,9 @@ impl Daemon {
         } else {
             Variables::Absent
         };
-        self.engine.undefine(guest, variables).await
+        let managed_save = if flags & UNDEFINE_MANAGED_SAVE != 0 { Managed::Remove } else { Managed::Refuse };
+        self.engine.undefine(guest, variables, managed_save).await
     }
-}
-
-macro_rules! act {
-    ($procedure:ident, |$daemon:ident, $guest:ident, $args:ident| $body:expr) => {
-        impl Act<call::$procedure> for Daemon {
-            type On = Named;
-
-            async fn act(
-                self: Arc<Self>,
-                _session: Arc<Session>,
-                on: Allowed<Named>,
-                $args: <call::$procedure as Procedure>::Args,
-            ) -> Result<<call::$procedure as Procedure>::Ret> {
-                let ($daemon, $guest) = (self, &on.0);
-                $body
-            }
-        }
-    };
 }
 
 impl Act<call::DomainDefineXml> for Daemon {
@@ -167,32 +197,47 @@ impl Act<call::DomainCreateXml> for Daemon {
 
     async fn act(
         self: Arc<Self>,
-        _session: Arc<Session>,
+        session: Arc<Session>,
         _on: Allowed<Host>,
         args: DomainCreateXmlArgs,
     ) -> Result<DomainCreateXmlRet> {
-        let known = START_PAUSED | START_VALIDATE | START_PASSED_OVER | START_RESET_NVRAM;
+        let known = START_PAUSED | START_AUTODESTROY | START_VALIDATE | START_RESET_NVRAM;
         only_flags(args.flags, known, "qemuDomainCreateXML", Origin::Qemu)?;
         let strictness = strictness(args.flags, START_VALIDATE);
         if args.flags & START_RESET_NVRAM != 0 {
             self.engine.reset_variables_in(&args.xml_desc, strictness).await?;
         }
         let view = self.engine.create(&args.xml_desc, strictness, processors(args.flags)).await?;
+        self.bind(&session, args.flags, &view);
         Ok(DomainCreateXmlRet { dom: reference(&view) })
     }
 }
 
-act!(DomainCreate, |daemon, guest, _args| daemon.engine.start(guest, Processors::Run).await.map(drop));
-
-act!(DomainCreateWithFlags, |daemon, guest, args| {
-    let known = START_PAUSED | START_PASSED_OVER | START_RESET_NVRAM;
-    only_flags(args.flags, known, "qemuDomainCreateWithFlags", Origin::Qemu)?;
-    if args.flags & START_RESET_NVRAM != 0 {
-        daemon.engine.reset_variables(guest).await?;
-    }
-    let view = daemon.engine.start(guest, processors(args.flags)).await?;
-    Ok(DomainCreateWithFlagsRet { dom: reference(&view) })
+act!(DomainCreate, |daemon, guest, _args| {
+    daemon.engine.start(guest, Processors::Run, Saved::Take(Cache::Keep)).await.map(drop)
 });
+
+impl Act<call::DomainCreateWithFlags> for Daemon {
+    type On = Named;
+
+    async fn act(
+        self: Arc<Self>,
+        session: Arc<Session>,
+        on: Allowed<Named>,
+        args: DomainCreateWithFlagsArgs,
+    ) -> Result<DomainCreateWithFlagsRet> {
+        let known =
+            START_PAUSED | START_AUTODESTROY | START_BYPASS_CACHE | START_FORCE_BOOT | START_RESET_NVRAM;
+        only_flags(args.flags, known, "qemuDomainCreateWithFlags", Origin::Qemu)?;
+        let guest = &on.0;
+        if args.flags & START_RESET_NVRAM != 0 {
+            self.engine.reset_variables(guest).await?;
+        }
+        let view = self.engine.start(guest, processors(args.flags), saved(args.flags)).await?;
+        self.bind(&session, args.flags, &view);
+        Ok(DomainCreateWithFlagsRet { dom: reference(&view) })
+    }
+}
 
 act!(DomainDestroy, |daemon, guest, _args| daemon.end(guest, 0).await);
 
@@ -224,5 +269,9 @@ act!(DomainUndefine, |daemon, guest, _args| daemon.forget(guest, 0).await);
 act!(DomainUndefineFlags, |daemon, guest, args| daemon.forget(guest, args.flags).await);
 
 act!(DomainSetAutostart, |daemon, guest, args| {
-    daemon.engine.set_autostart(guest, args.autostart != 0).await
+    daemon.engine.set_autostart(guest, args.autostart != 0, Often::Always).await
+});
+
+act!(DomainSetAutostartOnce, |daemon, guest, args| {
+    daemon.engine.set_autostart(guest, args.autostart != 0, Often::Once).await
 });

@@ -50,7 +50,7 @@ pub(super) fn passes(view: &View, flags: u32) -> bool {
     group(3, pick(view.is_active(), 1, 2))
         && group(12, pick(view.persistent, 4, 8))
         && group(240, state)
-        && group(768, 512)
+        && group(768, pick(view.managed_save, 256, 512))
         && group(3072, pick(view.autostart, 1024, 2048))
         && group(0x3000, 0x2000)
         && group(0xc000, 0x8000)
@@ -193,7 +193,19 @@ mod tests {
     fn view(status: Status, persistent: bool, autostart: bool) -> View {
         let id = (!matches!(status, Status::Shutoff(_))).then_some(1);
         let (name, uuid) = ("a".into(), Uuid::default());
-        View { name, uuid, id, status, persistent, autostart, pid: None, live: None, inactive: None }
+        View {
+            name,
+            uuid,
+            id,
+            status,
+            persistent,
+            autostart,
+            autostart_once: false,
+            managed_save: false,
+            pid: None,
+            live: None,
+            inactive: None,
+        }
     }
 
     #[test]

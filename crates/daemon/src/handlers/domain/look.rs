@@ -3,29 +3,22 @@
 //! Owns: the answers that a view holds. Never: waits for a guest; a definition that nobody asked for
 //! before is read from its file.
 
-use std::sync::Arc;
-
-use ostler_base::{Error, Origin, Result};
+use ostler_base::{Error, Origin};
 use ostler_domain::WriteMode;
 use ostler_engine::domain::guest::not_running;
 use ostler_rpc::programs::remote::procedures as call;
 use ostler_rpc::programs::remote::{
     DomainGetAutostartOnceRet, DomainGetAutostartRet, DomainGetControlInfoRet, DomainGetInfoRet,
-    DomainGetJobInfoRet, DomainGetMaxMemoryRet, DomainGetMaxVcpusRet, DomainGetMessagesRet,
-    DomainGetOsTypeRet, DomainGetSecurityLabelListRet, DomainGetSecurityLabelRet, DomainGetStateRet,
-    DomainGetVcpusFlagsRet, DomainGetXmlDescRet, DomainHasCurrentSnapshotRet, DomainHasManagedSaveImageRet,
-    DomainIsActiveRet, DomainIsPersistentRet, DomainIsUpdatedRet, DomainListAllCheckpointsRet,
-    DomainListAllSnapshotsRet, DomainSnapshotListNamesRet, DomainSnapshotNumRet,
+    DomainGetMaxMemoryRet, DomainGetMaxVcpusRet, DomainGetMessagesRet, DomainGetOsTypeRet,
+    DomainGetSecurityLabelListRet, DomainGetSecurityLabelRet, DomainGetStateRet, DomainGetVcpusFlagsRet,
+    DomainGetXmlDescRet, DomainHasCurrentSnapshotRet, DomainIsActiveRet, DomainIsPersistentRet,
+    DomainIsUpdatedRet, DomainListAllCheckpointsRet, DomainListAllSnapshotsRet, DomainSnapshotListNamesRet,
+    DomainSnapshotNumRet,
 };
-use ostler_rpc::table::Procedure;
 use ostler_rpc::xdr::Chars;
 
-use super::Named;
-use crate::access::Allowed;
-use crate::daemon::Daemon;
-use crate::dispatch::{Answer, handlers};
+use crate::dispatch::handlers;
 use crate::handlers::only_flags;
-use crate::session::Session;
 
 handlers! {
     answer call::DomainGetState;
@@ -40,7 +33,6 @@ handlers! {
     answer call::DomainGetMaxMemory;
     answer call::DomainGetMaxVcpus;
     answer call::DomainGetVcpusFlags;
-    answer call::DomainHasManagedSaveImage;
     answer call::DomainHasCurrentSnapshot;
     answer call::DomainSnapshotNum;
     answer call::DomainSnapshotListNames;
@@ -49,7 +41,6 @@ handlers! {
     answer call::DomainGetSecurityLabel;
     answer call::DomainGetSecurityLabelList;
     answer call::DomainGetControlInfo;
-    answer call::DomainGetJobInfo;
     answer call::DomainGetMessages;
 }
 
@@ -71,24 +62,6 @@ const VCPU_MAXIMUM: u32 = 4;
 
 /// The functions of snapshots and their flags.
 const SNAPSHOT_FLAGS: u32 = 0x7ff;
-
-macro_rules! answer {
-    ($procedure:ident, |$daemon:ident, $guest:ident, $args:ident| $body:expr) => {
-        impl Answer<call::$procedure> for Daemon {
-            type On = Named;
-
-            fn answer(
-                &self,
-                _session: &Arc<Session>,
-                on: Allowed<Named>,
-                $args: <call::$procedure as Procedure>::Args,
-            ) -> Result<<call::$procedure as Procedure>::Ret> {
-                let ($daemon, $guest) = (self, &on.0);
-                $body
-            }
-        }
-    };
-}
 
 answer!(DomainGetState, |_daemon, guest, args| {
     only_flags(args.flags, 0, "qemuDomainGetState", Origin::Qemu)?;
@@ -135,7 +108,9 @@ answer!(DomainGetAutostart, |_daemon, guest, _args| {
     Ok(DomainGetAutostartRet { autostart: guest.view().autostart.into() })
 });
 
-answer!(DomainGetAutostartOnce, |_daemon, _guest, _args| Ok(DomainGetAutostartOnceRet { autostart: 0 }));
+answer!(DomainGetAutostartOnce, |_daemon, guest, _args| {
+    Ok(DomainGetAutostartOnceRet { autostart: guest.view().autostart_once.into() })
+});
 
 answer!(DomainGetOsType, |_daemon, _guest, _args| Ok(DomainGetOsTypeRet { kind: "hvm".to_owned() }));
 
@@ -171,11 +146,6 @@ answer!(DomainGetVcpusFlags, |daemon, guest, args| {
     let vcpus = &shown.domain().head.vcpus;
     let number = if args.flags & VCPU_MAXIMUM != 0 { vcpus.maximum } else { vcpus.current };
     Ok(DomainGetVcpusFlagsRet { num: i32::try_from(number).unwrap_or(i32::MAX) })
-});
-
-answer!(DomainHasManagedSaveImage, |_daemon, _guest, args| {
-    only_flags(args.flags, 0, "qemuDomainHasManagedSaveImage", Origin::Qemu)?;
-    Ok(DomainHasManagedSaveImageRet { result: 0 })
 });
 
 answer!(DomainHasCurrentSnapshot, |_daemon, _guest, args| {
@@ -215,24 +185,6 @@ answer!(DomainGetControlInfo, |_daemon, guest, args| {
     only_flags(args.flags, 0, "qemuDomainGetControlInfo", Origin::Qemu)?;
     guest.link()?;
     Ok(DomainGetControlInfoRet { state: 0, details: 0, state_time: 0 })
-});
-
-answer!(DomainGetJobInfo, |_daemon, guest, _args| {
-    guest.link()?;
-    Ok(DomainGetJobInfoRet {
-        kind: 0,
-        time_elapsed: 0,
-        time_remaining: 0,
-        data_total: 0,
-        data_processed: 0,
-        data_remaining: 0,
-        mem_total: 0,
-        mem_processed: 0,
-        mem_remaining: 0,
-        file_total: 0,
-        file_processed: 0,
-        file_remaining: 0,
-    })
 });
 
 answer!(DomainGetMessages, |_daemon, _guest, args| {
