@@ -333,7 +333,13 @@ impl Engine {
         climbed
     }
 
-    fn spawn_plugged(&self, guest: &Guest, domain: &Domain, emulator: &Emulator, waits: bool) -> Result<Climb> {
+    fn spawn_plugged(
+        &self,
+        guest: &Guest,
+        domain: &Domain,
+        emulator: &Emulator,
+        waits: bool,
+    ) -> Result<Climb> {
         let host_model = self.host_model(emulator, domain)?;
         let setting = Setting { host_model: host_model.as_ref(), ..self.setting(Some(emulator)) };
         let mut asker = Asker::default();
