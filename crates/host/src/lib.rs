@@ -31,6 +31,7 @@
 //! After a restart of the daemon `Process::adopt(pid, start_time)` finds the same process or nothing.
 
 mod command;
+mod devices;
 mod exec;
 pub mod fs;
 pub mod kvm;

@@ -16,6 +16,7 @@ use ostler_base::{Code, Error, IdSet, Json, Origin, Result};
 use ostler_plan::{Answer, Facts, FileKind, Query};
 use rustix::fs::Access;
 
+use crate::devices::scsi_generic;
 use crate::fs::read_bounded;
 use crate::{failed, sys};
 
@@ -65,6 +66,9 @@ impl Asker {
             Query::Passed(name) => Answer::Failed(not_passed(name)),
             Query::Volume(pool, _) => Answer::Failed(no_pool(pool)),
             Query::Header(path) => Answer::Bytes(header(path)?),
+            Query::ScsiGeneric { adapter, bus, target, unit } => {
+                Answer::Path(scsi_generic(adapter, *bus, *target, *unit)?)
+            }
             Query::FreePort(purpose, first, last) => Answer::Port(self.port(purpose, *first, *last)?),
         })
     }

@@ -15,6 +15,7 @@ use ostler_launcher::Identity;
 use ostler_plan::{Action, Owner};
 use rustix::fs::inotify;
 
+use crate::devices::{detach_pci, reattach_pci};
 use crate::fs::{
     Durability, Existing, copy_file, make_dir, read_bounded, remove_file, remove_tree, write_atomic,
 };
@@ -132,6 +133,8 @@ impl Host for RealHost {
             Action::StartService { name, argv, owner, ready, pid_file } => {
                 self.start(name, argv, *owner, ready, pid_file)
             }
+            Action::DetachPci { address, driver } => detach_pci(address, driver.as_deref()),
+            Action::ReattachPci { address } => reattach_pci(address),
             Action::StopService { pid_file, .. } => self.stop(pid_file),
         }
     }

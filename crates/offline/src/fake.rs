@@ -52,7 +52,7 @@ pub(crate) fn host(args: &Args) -> Result<HostFacts> {
     Ok(host)
 }
 
-fn read(path: &str) -> Result<String> {
+pub(crate) fn read(path: &str) -> Result<String> {
     std::fs::read_to_string(path).map_err(|e| Error::invalid_arg(format!("cannot read '{path}': {e}")))
 }
 
@@ -137,6 +137,7 @@ pub(crate) fn answer(questions: Vec<Query>, args: &Args) -> Result<Facts> {
                 data: "9eao5F8qtkGt+seB1HYivWIxbtwUu6MQtg1zpj/oDtUsPr1q8wBYM91uEHCn6j/1".to_owned(),
                 iv: "AAECAwQFBgcICQoLDA0ODw==".to_owned(),
             },
+            Query::ScsiGeneric { .. } => Answer::Path(Some("/dev/sg0".into())),
             Query::RenderNode => Answer::Path(Some("/dev/dri/foo".into())),
             Query::SwtpmVersions => Answer::Words(match args.flag_values("swtpm").last() {
                 Some(list) => list.split(',').map(str::to_owned).collect(),

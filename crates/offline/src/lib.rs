@@ -6,6 +6,7 @@
 
 mod args;
 mod batch;
+mod cards;
 mod commands;
 mod descriptors;
 mod fake;

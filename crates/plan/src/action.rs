@@ -100,6 +100,18 @@ pub enum Action {
         /// Where it keeps its process number.
         pid_file: PathBuf,
     },
+    /// Take a PCI function from its driver and give it to VFIO.
+    DetachPci {
+        /// `0000:00:01.0`
+        address: String,
+        /// The driver that gets it, where it is another than `vfio-pci`.
+        driver: Option<String>,
+    },
+    /// Give a PCI function back to the host.
+    ReattachPci {
+        /// `0000:00:01.0`
+        address: String,
+    },
     /// Stop such a process.
     StopService {
         /// What it is called.
@@ -121,8 +133,10 @@ impl Action {
                 Some(Action::StopService { name: name.clone(), pid_file: pid_file.clone() })
             }
             Action::CopyFile { to, replace: false, .. } => Some(Action::RemoveFile { path: to.clone() }),
+            Action::DetachPci { address, .. } => Some(Action::ReattachPci { address: address.clone() }),
             // What a run leaves behind on purpose, and what is itself the way back.
             Action::KeepDir { .. } | Action::Run { .. } | Action::CopyFile { .. } => None,
+            Action::ReattachPci { .. } => None,
             Action::RemoveTree { .. } | Action::RemoveFile { .. } | Action::StopService { .. } => None,
         }
     }

@@ -186,7 +186,9 @@ impl ChardevBackend {
                 }
                 if let Some(wait) = server {
                     props.set("server", true);
-                    props.set("wait", *wait);
+                    if !wait {
+                        props.set("wait", false);
+                    }
                 }
                 props.set_opt("tls-creds", tls_creds.as_deref());
                 if let Some((name, value)) = reconnect_option(*reconnect, *reconnect_ms) {

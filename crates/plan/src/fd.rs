@@ -83,7 +83,7 @@ pub struct PassedFd {
 pub enum Numbering {
     /// One after another from a first number on.
     From(u32),
-    /// By a fixed rule: of the kind, and how many of this kind there are already.
+    /// By a fixed rule: of the kind, and how many of this kind the device has already.
     Fixed(fn(FdKind, u32) -> u32),
 }
 
@@ -92,13 +92,20 @@ pub enum Numbering {
 pub struct PassedFds {
     numbering: Numbering,
     fds: Vec<PassedFd>,
+    /// How many there were when the device began.
+    before: usize,
     sets: u32,
 }
 
 impl PassedFds {
     /// None yet.
     pub fn new(numbering: Numbering) -> Self {
-        PassedFds { numbering, fds: Vec::new(), sets: 0 }
+        PassedFds { numbering, fds: Vec::new(), before: 0, sets: 0 }
+    }
+
+    /// What comes now is another device's.
+    pub fn begin_device(&mut self) {
+        self.before = self.fds.len();
     }
 
     /// Adds one; its number.
@@ -106,7 +113,10 @@ impl PassedFds {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let number = match self.numbering {
             Numbering::From(first) => first.saturating_add(count(self.fds.len())),
-            Numbering::Fixed(rule) => rule(kind, count(self.fds.iter().filter(|fd| fd.kind == kind).count())),
+            Numbering::Fixed(rule) => {
+                let own = &self.fds[self.before..];
+                rule(kind, count(own.iter().filter(|fd| fd.kind == kind).count()))
+            }
         };
         self.fds.push(PassedFd { number, kind, source });
         number

@@ -37,6 +37,17 @@ pub enum Query {
     Volume(String, String),
     /// The first bytes of an image.
     Header(PathBuf),
+    /// The node (`/dev/sgN`) of a unit of a SCSI adapter of the host.
+    ScsiGeneric {
+        /// `scsi_hostN`
+        adapter: String,
+        /// Channel.
+        bus: u32,
+        /// Target.
+        target: u32,
+        /// Unit.
+        unit: u64,
+    },
     /// A free TCP port for this use out of a range (first, last).
     FreePort(String, u16, u16),
 }

@@ -157,6 +157,22 @@ impl PciAddress {
         PciAddress { domain: 0, bus, slot, function, multifunction: None, zpci: None }
     }
 
+    /// Reads `DOMAIN:BUS:SLOT.FUNCTION`, all hexadecimal.
+    pub fn parse_text(text: &str) -> Option<Self> {
+        let (domain, rest) = text.split_once(':')?;
+        let (bus, rest) = rest.split_once(':')?;
+        let (slot, function) = rest.split_once('.')?;
+        let small = |text: &str| u8::from_str_radix(text, 16).ok();
+        Some(PciAddress {
+            domain: u16::from_str_radix(domain, 16).ok()?,
+            ..PciAddress::new(
+                small(bus)?,
+                small(slot).filter(|s| *s < 32)?,
+                small(function).filter(|f| *f < 8)?,
+            )
+        })
+    }
+
     /// Whether it names a place: all zero means that one has to be found.
     pub fn is_empty(&self) -> bool {
         (self.domain, self.bus, self.slot, self.function) == (0, 0, 0, 0)

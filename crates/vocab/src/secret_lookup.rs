@@ -27,6 +27,14 @@ impl SecretLookup {
         }
     }
 
+    /// As a planner asks for it: `uuid:UUID` or `usage:USE`.
+    pub fn question(&self) -> String {
+        match self {
+            SecretLookup::Uuid(uuid) => format!("uuid:{uuid}"),
+            SecretLookup::Usage(usage) => format!("usage:{usage}"),
+        }
+    }
+
     /// Adds the attribute to a `<secret>`.
     pub fn write(&self, el: &mut El) {
         match self {

@@ -41,6 +41,7 @@ pub mod video;
 pub mod vsock;
 pub mod watchdog;
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use ostler_base::Result;
@@ -116,6 +117,11 @@ pub trait Device: Debug {
     /// What devices are counted by for their aliases, where it is not their kind.
     fn series(&self) -> &'static str {
         ""
+    }
+
+    /// Whether devices that the user named are left out when its series is counted.
+    fn skips_named(&self) -> bool {
+        false
     }
 
     /// The alias of the device that is the `nth` of its series; empty for what has no identifier in
@@ -447,12 +453,17 @@ macro_rules! kinds {
 
             /// Gives every device that has none its alias.
             pub(crate) fn assign_aliases(&mut self, head: &Head) {
-                $(let places = nth_of_series(&self.$field);
-                for (nth, device) in places.into_iter().zip(&mut self.$field) {
+                let mut series: BTreeMap<&'static str, usize> = BTreeMap::new();
+                $(for device in &mut self.$field {
+                    let own = Some(device.series()).filter(|own| !own.is_empty());
+                    let count = series.entry(own.unwrap_or(<$kind>::ELEMENT)).or_default();
                     if device.info().alias.is_none() {
-                        let alias = device.alias(nth, head);
+                        let alias = device.alias(*count, head);
                         device.info_mut().alias = Some(alias).filter(|alias| !alias.is_empty());
+                    } else if device.skips_named() {
+                        continue;
                     }
+                    *count += 1;
                 })+
             }
         }
@@ -494,12 +505,6 @@ kinds! {
     iommus: iommu::Iommu, argv 4, place 68, visit 225;
     vsocks: vsock::Vsock, argv 90, place 70, visit 230;
     pstores: pstore::Pstore, argv 95, place 88, visit 250;
-}
-
-/// For each device the number of those before it in its series.
-fn nth_of_series<D: Device>(devices: &[D]) -> Vec<usize> {
-    let before = |at: usize| devices[..at].iter().filter(|d| d.series() == devices[at].series()).count();
-    (0..devices.len()).map(before).collect()
 }
 
 fn parse_kind<K: Kind>(devices: &Element<'_>, mode: &ReadMode) -> Result<Vec<K>> {

@@ -227,6 +227,20 @@ fn default_page_size(setting: &Setting<'_>) -> Result<u64> {
     }
 }
 
+/// Refuses a guest whose memory another process cannot see; `what` needs that.
+pub(crate) fn require_shared(draft: &Draft, what: &str) -> Result<()> {
+    let all = draft.head.memory_backing.access == Some(MemoryAccess::Shared);
+    let cells = draft.head.cells();
+    let shared = |cell: &super::numa::Cell| match cell.access {
+        Some(access) => access == MemAccess::Shared,
+        None => all,
+    };
+    if (cells.is_empty() && !all) || !cells.iter().all(shared) {
+        refuse!(unsupported, "'{what}' requires shared memory");
+    }
+    Ok(())
+}
+
 /// The directory of a guest's files on a mount of huge pages of a size (KiB).
 fn huge_page_dir(draft: &Draft, setting: &Setting<'_>, size: u64) -> Result<String> {
     let mounts = &setting.config.huge_pages;

@@ -4,6 +4,7 @@ use ostler_base::{Error, Json, Result};
 use ostler_domain::{Draft, Outline, ReadMode, Setting, WriteMode, plans};
 use ostler_plan::Numbering;
 
+use crate::cards;
 use crate::fake::{self, FixedEntropy};
 use crate::recordings;
 use crate::{Args, Kept, host_cpu};
@@ -76,7 +77,8 @@ pub(crate) fn argv(args: &Args, kept: &mut Kept) -> Result<String> {
         return Err(Error::invalid_arg("option --replies is missing"));
     }
     with_draft(args, kept, |draft, setting| {
-        let domain = draft.complete(setting)?;
+        let mut domain = draft.complete(setting)?;
+        cards::plug(&mut domain, args)?;
         let domain = plans::start::settle(&domain, &fake::answer(plans::start::ask_first(&domain), args)?)?;
         let facts = fake::answer(plans::start::ask(&domain, setting), args)?;
         let numbering = Numbering::Fixed(fake::fd_number);

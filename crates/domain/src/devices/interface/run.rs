@@ -5,7 +5,7 @@
 use ostler_base::{Result, Uuid};
 use ostler_xml::{El, Element};
 
-use super::source::{DirectMode, InterfaceType};
+use super::source::{DirectMode, HostCard, InterfaceType};
 
 /// Names of devices that a host makes for a run.
 const OWN_NAMES: &[&str] = &["vnet", "macvtap", "macvlan"];
@@ -36,6 +36,8 @@ pub enum Plugged {
         /// How it treats its neighbours.
         mode: DirectMode,
     },
+    /// A device of the host for this guest alone.
+    Hostdev(HostCard),
 }
 
 impl CardRun {
@@ -59,7 +61,7 @@ impl CardRun {
                 source.set("dev", device);
                 source.set("mode", mode);
             }
-            None => {}
+            Some(Plugged::Hostdev(_)) | None => {}
         }
     }
 }
@@ -69,17 +71,16 @@ impl CardRun {
 pub struct FilterRef {
     /// `filter`
     pub name: String,
-    /// `<parameter>`: name and value.
+    /// `<parameter>`: name and value, by name.
     pub parameters: Vec<(String, String)>,
 }
 
 impl FilterRef {
     pub(super) fn parse(el: &Element<'_>) -> Result<Self> {
         let parameter = |el: Element<'_>| Some((el.attr("name")?.to_owned(), el.attr("value")?.to_owned()));
-        Ok(FilterRef {
-            name: el.require("filter")?.to_owned(),
-            parameters: el.children("parameter").filter_map(parameter).collect(),
-        })
+        let mut parameters: Vec<_> = el.children("parameter").filter_map(parameter).collect();
+        parameters.sort_by(|a: &(String, String), b| a.0.cmp(&b.0));
+        Ok(FilterRef { name: el.require("filter")?.to_owned(), parameters })
     }
 
     pub(super) fn format(&self) -> El {

@@ -1,15 +1,19 @@
 //! `<source>` of network cards: what a card is connected to.
 
 use ostler_base::{Error, Result, YesNo, refuse, words};
+use ostler_vocab::address::PciAddress;
 use ostler_vocab::chardev::Reconnect;
 use ostler_xml::{El, Element};
+
+use super::super::hostdev::PciBackend;
 
 words! {
     /// `<interface type='…'>`
     pub InterfaceType {
         User = "user", Ethernet = "ethernet", VhostUser = "vhostuser", Server = "server",
         Client = "client", Mcast = "mcast", Udp = "udp", Network = "network", Bridge = "bridge",
-        Internal = "internal", Direct = "direct", Vdpa = "vdpa",
+        Internal = "internal", Direct = "direct", Hostdev = "hostdev", Vdpa = "vdpa", Null = "null",
+        Vds = "vds",
     }
     /// `<source mode='…'>` of vhost-user cards.
     pub VhostUserMode { Client = "client", Server = "server" }
@@ -29,18 +33,23 @@ pub struct Endpoint {
 /// What a card is connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InterfaceSource {
-    /// The emulator's own network.
-    User,
+    /// The emulator's own network, or passt's.
+    User {
+        /// `dev` of the host, for passt.
+        device: Option<String>,
+    },
     /// A tap device and nothing else.
     Ethernet,
     /// Another process that moves the packets.
     VhostUser {
-        /// `path`
-        path: String,
+        /// `path`; absent where passt is that process.
+        path: Option<String>,
         /// `mode`
         mode: VhostUserMode,
         /// `<reconnect>`
         reconnect: Option<Reconnect>,
+        /// `dev` of the host, for passt.
+        device: Option<String>,
     },
     /// Other emulators: `server`, `client`, `mcast`, `udp`.
     Socket {
@@ -69,13 +78,69 @@ pub enum InterfaceSource {
         /// `mode`
         mode: Option<DirectMode>,
     },
+    /// A card of the host that the guest has to itself.
+    Hostdev(HostCard),
     /// A vDPA device.
     Vdpa(String),
+    /// Nothing.
+    Null,
+}
+
+/// A card of the host that a guest has to itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostCard {
+    /// `<address type='pci'>`
+    pub address: PciAddress,
+    /// `managed`
+    pub managed: Option<YesNo>,
+    /// `<driver name=…>`
+    pub backend: Option<PciBackend>,
+    /// `<driver model=…>`
+    pub driver: Option<String>,
+}
+
+impl HostCard {
+    fn parse(el: &Element<'_>) -> Result<Self> {
+        let source = el.child("source");
+        let Some(address) = source.and_then(|s| s.child("address")) else {
+            refuse!(xml, "'address' must be specified for hostdev source");
+        };
+        match address.attr("type") {
+            None | Some("pci") => {}
+            Some("usb") => refuse!(unsupported, "network cards on USB of the host are not supported"),
+            Some(other) => refuse!(xml, "unknown address type '{other}'"),
+        }
+        let driver = el.child("driver");
+        Ok(HostCard {
+            address: PciAddress::parse(&address)?,
+            managed: el.yes_no("managed")?,
+            backend: driver.and_then(|d| d.attr("name")).map(|_| driver_word(driver)).transpose()?.flatten(),
+            driver: driver.and_then(|d| d.attr("model")).map(str::to_owned),
+        })
+    }
+
+    /// The elements that say it.
+    fn format(&self) -> Vec<El> {
+        let driver = El::new("driver").attr_opt("name", self.backend).attr_opt("model", self.driver.as_ref());
+        let pci = &self.address;
+        let address = El::new("address")
+            .attr("type", "pci")
+            .attr("domain", format_args!("0x{:04x}", pci.domain))
+            .attr("bus", format_args!("0x{:02x}", pci.bus))
+            .attr("slot", format_args!("0x{:02x}", pci.slot))
+            .attr("function", format_args!("0x{:x}", pci.function));
+        let source = El::new("source").child(address);
+        if driver.is_bare() { vec![source] } else { vec![driver, source] }
+    }
+}
+
+fn driver_word(driver: Option<Element<'_>>) -> Result<Option<PciBackend>> {
+    driver.map(|d| d.word("name")).transpose().map(Option::flatten)
 }
 
 impl InterfaceSource {
-    /// Reads it.
-    pub(super) fn parse(kind: InterfaceType, el: &Element<'_>) -> Result<Self> {
+    /// Reads it. With passt another process needs no path.
+    pub(super) fn parse(kind: InterfaceType, passt: bool, el: &Element<'_>) -> Result<Self> {
         let source = el.child("source");
         let text =
             |name: &str| source.and_then(|s| s.attr(name)).filter(|t| !t.is_empty()).map(str::to_owned);
@@ -83,16 +148,11 @@ impl InterfaceSource {
             |name: &str| Error::xml(format!("Missing required attribute '{name}' in element 'source'"));
         let required = |name: &str| text(name).ok_or_else(|| missing(name));
         Ok(match kind {
-            InterfaceType::User => InterfaceSource::User,
+            InterfaceType::User => InterfaceSource::User { device: text("dev") },
             InterfaceType::Ethernet => InterfaceSource::Ethernet,
-            InterfaceType::VhostUser => {
-                let Some(source) = source else { refuse!(xml, "No <source> element in <interface>") };
-                InterfaceSource::VhostUser {
-                    path: required("path")?,
-                    mode: source.require_word("mode")?,
-                    reconnect: Reconnect::parse(&source)?,
-                }
-            }
+            InterfaceType::Null => InterfaceSource::Null,
+            InterfaceType::Vds => refuse!(unsupported, "Unsupported network type vds"),
+            InterfaceType::VhostUser => vhost_user(source, passt)?,
             InterfaceType::Server | InterfaceType::Client | InterfaceType::Mcast | InterfaceType::Udp => {
                 let Some(source) = source else { refuse!(xml, "No <source> element in <interface>") };
                 let remote = Endpoint { address: text("address"), port: source.require_number("port")? };
@@ -120,6 +180,7 @@ impl InterfaceSource {
                 device: required("dev")?,
                 mode: source.map(|s| s.word("mode")).transpose()?.flatten(),
             },
+            InterfaceType::Hostdev => InterfaceSource::Hostdev(HostCard::parse(el)?),
             InterfaceType::Vdpa => InterfaceSource::Vdpa(required("dev")?),
         })
     }
@@ -127,7 +188,7 @@ impl InterfaceSource {
     /// Its `type`.
     pub(crate) fn kind(&self) -> InterfaceType {
         match self {
-            InterfaceSource::User => InterfaceType::User,
+            InterfaceSource::User { .. } => InterfaceType::User,
             InterfaceSource::Ethernet => InterfaceType::Ethernet,
             InterfaceSource::VhostUser { .. } => InterfaceType::VhostUser,
             InterfaceSource::Socket { kind, .. } => *kind,
@@ -135,17 +196,25 @@ impl InterfaceSource {
             InterfaceSource::Bridge(_) => InterfaceType::Bridge,
             InterfaceSource::Internal(_) => InterfaceType::Internal,
             InterfaceSource::Direct { .. } => InterfaceType::Direct,
+            InterfaceSource::Hostdev(_) => InterfaceType::Hostdev,
             InterfaceSource::Vdpa(_) => InterfaceType::Vdpa,
+            InterfaceSource::Null => InterfaceType::Null,
         }
     }
 
-    /// The element, where there is one.
-    pub(super) fn format(&self) -> El {
+    /// The elements that say it; the first `<source>` may be bare.
+    pub(super) fn format(&self) -> Vec<El> {
         let source = El::new("source");
-        match self {
-            InterfaceSource::User | InterfaceSource::Ethernet => source,
-            InterfaceSource::VhostUser { path, mode, reconnect } => {
-                let mut source = source.attr("type", "unix").attr("path", path).attr("mode", mode);
+        vec![match self {
+            InterfaceSource::Ethernet | InterfaceSource::Null => source,
+            InterfaceSource::User { device } => source.attr_opt("dev", device.as_ref()),
+            InterfaceSource::VhostUser { path: None, device, .. } => source.attr_opt("dev", device.as_ref()),
+            InterfaceSource::VhostUser { path, mode, reconnect, device } => {
+                let mut source = source
+                    .attr("type", "unix")
+                    .attr_opt("path", path.as_ref())
+                    .attr("mode", mode)
+                    .attr_opt("dev", device.as_ref());
                 source.extend(reconnect.as_ref().map(Reconnect::format));
                 source
             }
@@ -164,107 +233,32 @@ impl InterfaceSource {
             InterfaceSource::Direct { device, mode } => {
                 source.attr("dev", device).attr("mode", mode.unwrap_or(DirectMode::Vepa))
             }
+            InterfaceSource::Hostdev(card) => return card.format(),
             InterfaceSource::Vdpa(device) => source.attr("dev", device),
-        }
+        }]
     }
 }
 
-/// `<driver>` of network cards.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CardDriver {
-    /// Attributes that are kept as they stand: `name`, `txmode`.
-    pub words: Vec<(&'static str, String)>,
-    /// On/off switches by their attribute.
-    pub switches: Vec<(&'static str, ostler_base::OnOff)>,
-    /// Numbers by their attribute.
-    pub numbers: Vec<(&'static str, u32)>,
-    /// `<host>` and `<guest>`: offloads, by side and attribute.
-    pub offloads: Vec<(&'static str, &'static str, ostler_base::OnOff)>,
-}
-
-const WORDS: &[&str] = &["name", "txmode"];
-const SWITCHES: &[&str] = &["ioeventfd", "event_idx"];
-const NUMBERS: &[&str] = &["queues", "rx_queue_size", "tx_queue_size"];
-const RSS: &[&str] = &["rss", "rss_hash_report"];
-const OFFLOADS: &[(&str, &[&str])] = &[
-    ("host", &["csum", "gso", "tso4", "tso6", "ecn", "ufo", "mrg_rxbuf"]),
-    ("guest", &["csum", "tso4", "tso6", "ecn", "ufo"]),
-];
-
-impl CardDriver {
-    pub(super) fn parse(el: Option<Element<'_>>) -> Result<Self> {
-        let Some(driver) = el else { return Ok(Self::default()) };
-        let mut out = Self::default();
-        for name in WORDS {
-            out.words.extend(driver.attr(name).map(|value| (*name, value.to_owned())));
-        }
-        for name in SWITCHES.iter().chain(RSS) {
-            out.switches.extend(driver.on_off(name)?.map(|value| (*name, value)));
-        }
-        for name in NUMBERS {
-            out.numbers.extend(driver.nonzero(name)?.map(|value| (*name, value)));
-        }
-        for (side, names) in OFFLOADS {
-            let Some(child) = driver.child(side) else { continue };
-            for name in *names {
-                out.offloads.extend(child.on_off(name)?.map(|value| (*side, *name, value)));
-            }
-        }
-        Ok(out)
+fn vhost_user(source: Option<Element<'_>>, passt: bool) -> Result<InterfaceSource> {
+    let attr = |name: &str| source.and_then(|s| s.attr(name)).filter(|t| !t.is_empty()).map(str::to_owned);
+    let (path, device) = (attr("path"), attr("dev"));
+    if passt && path.is_none() {
+        let mode = VhostUserMode::Client;
+        return Ok(InterfaceSource::VhostUser { path, mode, reconnect: None, device });
     }
-
-    pub(super) fn format(&self) -> El {
-        let mut el = El::new("driver");
-        for (name, value) in &self.words {
-            el.set(*name, value);
-        }
-        for (name, value) in &self.switches {
-            el.set(*name, value);
-        }
-        for (name, value) in &self.numbers {
-            el.set(*name, value);
-        }
-        for (side, _) in OFFLOADS {
-            let mut child = El::new(*side);
-            for (_, name, value) in self.offloads.iter().filter(|(of, ..)| of == side) {
-                child.set(*name, value);
-            }
-            el.push_filled(child);
-        }
-        el
+    let Some(source) = source else { refuse!(xml, "No <source> element in <interface>") };
+    match source.attr("type") {
+        Some("unix") => {}
+        None => refuse!(xml, "Missing required attribute 'type' in element 'source'"),
+        Some(kind) => refuse!(unsupported, "Type='{kind}' unsupported for <interface type='vhostuser'>"),
     }
-
-    pub(super) fn number(&self, name: &str) -> Option<u32> {
-        self.numbers.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)
+    if path.is_none() {
+        refuse!(xml, "Missing required attribute 'path' in element 'source'");
     }
-
-    pub(super) fn word(&self, name: &str) -> Option<&str> {
-        self.words.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
+    let mode: VhostUserMode = source.require_word("mode")?;
+    let reconnect = if mode == VhostUserMode::Client { Reconnect::parse(&source)? } else { None };
+    if mode == VhostUserMode::Server && source.child("reconnect").is_some() {
+        refuse!(xml, "'reconnect' attribute unsupported 'server' mode for <interface type='vhostuser'>");
     }
-
-    /// A switch as the emulator takes it.
-    pub(super) fn switch(&self, name: &str) -> Option<bool> {
-        self.switches.iter().find(|(n, _)| *n == name).map(|(_, value)| value.is_true())
-    }
-}
-
-/// `<teaming>`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Teaming {
-    /// `type`
-    pub kind: TeamingType,
-    /// `persistent`: alias of the other card.
-    pub persistent: Option<String>,
-}
-
-words! {
-    /// `<teaming type='…'>`
-    pub TeamingType { Persistent = "persistent", Transient = "transient" }
-    /// `<link state='…'>`
-    pub LinkState { Up = "up", Down = "down" }
-}
-
-/// Whether a word says yes.
-pub(super) fn yes(value: Option<YesNo>) -> bool {
-    value.is_some_and(YesNo::is_true)
+    Ok(InterfaceSource::VhostUser { path, mode, reconnect, device })
 }
