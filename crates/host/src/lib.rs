@@ -37,6 +37,8 @@ pub mod fs;
 pub mod kvm;
 pub mod net;
 pub mod node;
+pub mod ownership;
+mod permission;
 mod process;
 mod query;
 mod real;
@@ -52,7 +54,8 @@ use ostler_base::Error;
 
 pub use command::{Program, find_program_path};
 pub use exec::{Host, RecordingHost, execute, take_back};
-pub use ostler_launcher::{Identity, Limit, LimitKind};
+pub use ostler_launcher::{Identity, Limit, LimitKind, Node, PrivateDev, Reach};
+pub use permission::check_way;
 pub use process::{Exit, Process, cpu_time};
 pub use query::Asker;
 pub use real::RealHost;

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ostler_base::{Error, Result};
-use ostler_launcher::{GO, Identity, Limit, Order, Report, receive_report, send_order};
+use ostler_launcher::{GO, Identity, Limit, Order, PrivateDev, Reach, Report, receive_report, send_order};
 use ostler_plan::{FdSource, Launch, PassedFd, argv};
 use rustix::fs::OFlags;
 
@@ -54,6 +54,10 @@ pub struct Spawn {
     pub oom_score_adj: Option<i32>,
     /// Its niceness, -20 to 19.
     pub nice: Option<i32>,
+    /// Its own `/dev`; the host's where absent.
+    pub private_dev: Option<PrivateDev>,
+    /// The only paths that it can reach; all where the list is empty.
+    pub reach: Vec<(String, Reach)>,
 }
 
 impl Spawn {
@@ -104,6 +108,8 @@ pub fn spawn(spawn: Spawn, launcher: &Path, log: impl Into<OwnedFd>) -> Result<C
         no_new_privs: spawn.no_new_privs,
         oom_score_adj: spawn.oom_score_adj,
         nice: spawn.nice,
+        private_dev: spawn.private_dev,
+        reach: spawn.reach,
     };
     let what = format!("cannot start launcher '{}'", launcher.display());
     let (ours, theirs) = UnixStream::pair().map_err(|error| failed(&what, error))?;

@@ -20,7 +20,7 @@ mod code;
 mod order;
 
 pub use channel::{FDS_MAX, GO, receive_order, receive_report, send_order, send_report};
-pub use order::{Identity, Limit, LimitKind, Order};
+pub use order::{Identity, Limit, LimitKind, Node, Order, PrivateDev, Reach};
 
 /// What the launcher says.
 #[derive(Debug, Clone, PartialEq, Eq)]

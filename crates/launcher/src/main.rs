@@ -6,6 +6,9 @@
 //! number. If the daemon goes away before that, it exits; afterwards nothing ties the two together.
 //! Never: opens what the emulator uses, or decides anything. One thread, nothing but its order.
 
+mod dev;
+mod reach;
+
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::fs;
@@ -156,6 +159,14 @@ fn prepare(order: &Order) -> Result<(), End> {
     if let Some(nice) = order.nice {
         rustix::process::setpriority_process(None, nice).step("set the niceness", nice)?;
     }
+    if let Some(private) = &order.private_dev {
+        dev::make_private(private, order.identity.as_ref())?;
+    }
+    // Before the user changes where that is possible: it needs the right, or the promise never to gain one.
+    let root = rustix::process::geteuid().is_root();
+    if root {
+        reach::restrict(&order.reach)?;
+    }
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(order.umask));
     if order.drop_capabilities && rustix::process::geteuid().is_root() {
         empty_bounding_set()?;
@@ -174,6 +185,9 @@ fn prepare(order: &Order) -> Result<(), End> {
     }
     if order.no_new_privs {
         rustix::thread::set_no_new_privs(true).step("give up new privileges", "")?;
+    }
+    if !root {
+        reach::restrict(&order.reach)?;
     }
     Ok(())
 }

@@ -49,6 +49,41 @@ pub struct Limit {
     pub value: Option<u64>,
 }
 
+/// What may be done below a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Files are read, directories listed.
+    Read,
+    /// The same, and files executed.
+    Execute,
+    /// Files are read and written; none is made.
+    Write,
+    /// Files and sockets are made and removed, too.
+    Make,
+}
+
+impl Reach {
+    const ALL: [Reach; 4] = [Reach::Read, Reach::Execute, Reach::Write, Reach::Make];
+}
+
+/// A device node of a private `/dev`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Where it is on the host; may be a link. One that is not there is passed over.
+    pub path: String,
+    /// Whether it belongs to the program's user; else it has the host's owner and mode.
+    pub assigned: bool,
+}
+
+/// A `/dev` of the program's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrivateDev {
+    /// An empty directory on which it is put together.
+    pub staging: String,
+    /// What is in it.
+    pub nodes: Vec<Node>,
+}
+
 /// Everything the launcher has to know.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Order {
@@ -74,6 +109,10 @@ pub struct Order {
     pub oom_score_adj: Option<i32>,
     /// Its niceness, -20 to 19.
     pub nice: Option<i32>,
+    /// The program's own `/dev`; the host's where absent.
+    pub private_dev: Option<PrivateDev>,
+    /// The only paths that it can reach; all where the list is empty.
+    pub reach: Vec<(String, Reach)>,
     /// The number of each descriptor that comes with the order, in the order of their coming; 3 or
     /// more, none twice.
     pub fds: Vec<u32>,
@@ -110,6 +149,20 @@ impl Order {
         out.flag(self.no_new_privs);
         out.option(self.oom_score_adj, Bytes::signed);
         out.option(self.nice, Bytes::signed);
+        out.flag(self.private_dev.is_some());
+        if let Some(dev) = &self.private_dev {
+            out.text(&dev.staging)?;
+            out.count(dev.nodes.len())?;
+            for node in &dev.nodes {
+                out.text(&node.path)?;
+                out.flag(node.assigned);
+            }
+        }
+        out.count(self.reach.len())?;
+        for (path, reach) in &self.reach {
+            out.text(path)?;
+            out.count(Reach::ALL.iter().position(|known| known == reach).unwrap_or_default())?;
+        }
         out.count(self.fds.len())?;
         self.fds.iter().for_each(|number| out.number(*number));
         Ok(out.0)
@@ -135,6 +188,15 @@ impl Order {
             no_new_privs: from.flag()?,
             oom_score_adj: from.option(Cursor::signed)?,
             nice: from.option(Cursor::signed)?,
+            private_dev: from.option(|from| {
+                let node = |from: &mut Cursor<'_>| Ok(Node { path: from.text()?, assigned: from.flag()? });
+                Ok(PrivateDev { staging: from.text()?, nodes: from.list(node)? })
+            })?,
+            reach: from.list(|from| {
+                let path = from.text()?;
+                let reach = usize::try_from(from.number()?).ok().and_then(|reach| Reach::ALL.get(reach));
+                Ok((path, *reach.ok_or_else(|| invalid("an unknown kind of reach"))?))
+            })?,
             fds: from.list(Cursor::number)?,
         };
         from.end()?;
@@ -170,6 +232,11 @@ mod tests {
             no_new_privs: false,
             oom_score_adj: Some(-5),
             nice: None,
+            private_dev: Some(PrivateDev {
+                staging: "/run/d".into(),
+                nodes: vec![Node { path: "/dev/null".into(), assigned: false }],
+            }),
+            reach: vec![("/usr".into(), Reach::Execute), ("/a".into(), Reach::Make)],
             fds: vec![101, 100],
         }
     }
