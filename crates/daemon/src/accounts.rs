@@ -24,6 +24,42 @@ pub fn group_name(number: u32) -> Option<String> {
     name(number, Path::new("/etc/group"))
 }
 
+/// The groups of a user by number: its own first, then those that it is a member of.
+pub fn groups(uid: u32) -> Vec<u32> {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let number = uid.to_string();
+    let of_user = |line: &&str| line.split(':').nth(2) == Some(&number);
+    let Some(line) = users.lines().find(of_user) else { return Vec::new() };
+    let mut columns = line.split(':');
+    let name = columns.next().unwrap_or_default();
+    let own = columns.nth(2).and_then(|gid| gid.parse().ok());
+    let text = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let member = |line: &str| {
+        let mut columns = line.split(':').skip(2);
+        let (number, members) = (columns.next()?, columns.next()?);
+        members.split(',').any(|member| member == name).then(|| number.parse().ok())?
+    };
+    own.into_iter().chain(text.lines().filter_map(member)).collect()
+}
+
+/// The system's users and groups, for the labels of guests.
+#[derive(Debug)]
+pub struct System;
+
+impl ostler_confine::Accounts for System {
+    fn user(&self, name: &str) -> ostler_base::Result<u32> {
+        user(name).map_err(ostler_base::Error::invalid_arg)
+    }
+
+    fn group(&self, name: &str) -> ostler_base::Result<u32> {
+        group(name).map_err(ostler_base::Error::invalid_arg)
+    }
+
+    fn groups(&self, uid: u32) -> Vec<u32> {
+        groups(uid)
+    }
+}
+
 fn name(number: u32, file: &Path) -> Option<String> {
     let text = std::fs::read_to_string(file).ok()?;
     let number = number.to_string();
@@ -57,6 +93,8 @@ mod tests {
         assert_eq!(user_name(0).as_deref(), Some("root"));
         assert_eq!(group_name(0).as_deref(), Some("root"));
         assert_eq!(user_name(u32::MAX), None);
+        assert_eq!(groups(0).first(), Some(&0));
+        assert!(groups(u32::MAX).is_empty());
         assert_eq!(group("4711"), Ok(4711));
         assert_eq!(user("+4711"), Ok(4711));
         assert_eq!(group("no such group"), Err("there is no group 'no such group'".to_owned()));

@@ -11,6 +11,7 @@ pub mod auth;
 pub mod callbacks;
 pub mod capabilities;
 pub mod config;
+pub mod confinement;
 pub mod daemon;
 pub mod deliver;
 pub mod dispatch;

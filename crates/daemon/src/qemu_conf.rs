@@ -101,7 +101,7 @@ settings! {
         stdio_handler: Option<String> = None;
         gluster_debug_level: u32 = 4;
         virtiofsd_debug: Option<bool> = None;
-        namespaces: Vec<String> = Vec::new();
+        namespaces: Option<Vec<String>> = None;
         memory_backing_dir: Option<String> = None;
         pr_helper: String = "qemu-pr-helper".into();
         slirp_helper: String = "slirp-helper".into();

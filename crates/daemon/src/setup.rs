@@ -13,6 +13,7 @@ use ostler_engine::{Paths, SaveConfig, Setup};
 use ostler_plan::Owner;
 
 use crate::accounts;
+use crate::confinement;
 use crate::firmware;
 use crate::host_cpu::OfThisHost;
 use crate::huge_pages;
@@ -52,6 +53,7 @@ pub fn setup(layout: &Layout, conf: &QemuConf) -> Result<Setup, String> {
         host_models: Box::new(OfThisHost::new(arch, microcode())),
         descriptors: firmware::directories(&layout.etc),
         saving: saving(conf)?,
+        policy: confinement::policy(layout, conf)?,
     })
 }
 

@@ -272,6 +272,15 @@ impl Domain {
         Domain(draft)
     }
 
+    /// The same definition with this label in place of the one of the same model.
+    pub fn with_label(mut self, label: Option<Seclabel>) -> Domain {
+        if let Some(label) = label {
+            self.0.head.seclabels.retain(|known| known.model != label.model);
+            self.0.head.seclabels.push(label);
+        }
+        self
+    }
+
     /// The definition of a run, which was complete when the run started.
     pub(crate) fn of_run(draft: Draft) -> Domain {
         Domain(draft)

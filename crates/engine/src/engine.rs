@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use ostler_base::{Error, MacAddr, Result, Uuid};
 use ostler_caps::cpu::HostModel;
 use ostler_caps::emulator::{Accelerator, Emulator, ProbeHost};
+use ostler_confine::Policy;
 use ostler_domain::run::RunRecord;
 use ostler_domain::{Domain, DriverConfig, Entropy, HostFacts, Outline, Setting};
 use tokio::sync::broadcast;
@@ -58,6 +59,8 @@ pub struct Setup {
     pub descriptors: Vec<PathBuf>,
     /// What networks have to know of the host.
     pub networks: networks::Setup,
+    /// How guests are confined.
+    pub policy: Policy,
     /// How guests are saved and dumped.
     pub saving: SaveConfig,
 }
@@ -94,6 +97,7 @@ struct Inner {
     descriptors: Vec<PathBuf>,
     networks: Networks,
     names: Names,
+    policy: Policy,
     teller: Teller,
     saving: SaveConfig,
     registry: Registry,
@@ -155,6 +159,7 @@ impl Engine {
             emulators: Emulators::new(setup.search, setup.probe),
             launcher: setup.launcher,
             host_models: setup.host_models,
+            policy: setup.policy,
             descriptors: setup.descriptors,
             networks,
             names: Names::default(),
@@ -222,6 +227,11 @@ impl Engine {
     /// Whether the guest with this UUID runs.
     fn runs(&self, uuid: Uuid) -> bool {
         self.registry().by_uuid(uuid).is_some_and(|guest| guest.view().is_active())
+    }
+
+    /// How guests are confined.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.0.policy
     }
 
     /// The program between fork and exec of an emulator.
@@ -342,6 +352,8 @@ impl Engine {
         for (path, mode) in self.paths().directories() {
             files::make_directory(&path, mode)?;
         }
+        self.give_directories()?;
+        self.take_back_orphans()?;
         let stems = files::xml_stems(&self.paths().definitions())?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let share = stems.len().div_ceil(workers).max(1);

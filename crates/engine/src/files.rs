@@ -59,12 +59,27 @@ pub fn make_directory(path: &Path, mode: u32) -> Result<()> {
 
 /// The stems of the XML files of a directory, by name.
 pub fn xml_stems(directory: &Path) -> Result<Vec<String>> {
+    stems(directory, ".xml")
+}
+
+/// Removes an empty directory; none there is no error, another failure is logged.
+pub(crate) fn remove_directory(path: &Path) {
+    match fs::remove_dir(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            tracing::warn!(%error, path = %path.display(), "cannot remove");
+        }
+        _ => {}
+    }
+}
+
+/// The stems of the files of a directory that end in `suffix`, by name.
+pub(crate) fn stems(directory: &Path, suffix: &str) -> Result<Vec<String>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed("cannot open directory", directory, &error)),
     };
-    let stem = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_suffix(".xml").map(str::to_owned);
+    let stem = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_suffix(suffix).map(str::to_owned);
     let mut stems: Vec<_> = entries.filter_map(|entry| entry.ok().and_then(stem)).collect();
     stems.retain(|stem| !stem.is_empty() && !stem.starts_with('.'));
     stems.sort_unstable();

@@ -5,6 +5,7 @@
 
 pub mod agent;
 mod cards;
+mod confine;
 pub mod domain;
 pub mod emulators;
 mod engine;

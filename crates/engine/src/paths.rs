@@ -67,6 +67,16 @@ impl Paths {
         self.runs().join(format!("{name}.pid"))
     }
 
+    /// The file that tells who owned a running guest's files before it.
+    pub fn owners(&self, name: &str) -> PathBuf {
+        self.runs().join(format!("{name}.owners"))
+    }
+
+    /// An empty directory on which a running guest's own `/dev` is put together.
+    pub fn dev(&self, name: &str) -> PathBuf {
+        self.runs().join(format!("{name}.dev"))
+    }
+
     /// The directory of state that outlives a boot: sockets, saved guests, NVRAM.
     pub fn state(&self) -> PathBuf {
         self.lib.join("qemu")

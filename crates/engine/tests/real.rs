@@ -12,6 +12,7 @@ use ostler_base::Arch;
 use ostler_caps::cpu::HostModel;
 use ostler_caps::emulator::{Accelerator, Emulator, ProbeHost};
 
+use ostler_confine::{Accounts, Policy};
 use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig, WriteMode};
 use ostler_engine::events::{Event, What};
 use ostler_engine::ops::autostart::Often;
@@ -81,6 +82,39 @@ impl HostModels for Unknown {
     }
 }
 
+/// Guests run as whoever runs the test; the other layers are on.
+fn policy() -> Policy {
+    Policy {
+        identity: None,
+        dynamic_ownership: true,
+        remember_owner: true,
+        drop_capabilities: true,
+        common_devices: Vec::new(),
+        private_dev: true,
+        landlock: true,
+        cgroups: false,
+        accounts: Arc::new(Nobody),
+    }
+}
+
+/// A host without accounts.
+#[derive(Debug)]
+struct Nobody;
+
+impl Accounts for Nobody {
+    fn user(&self, name: &str) -> ostler_base::Result<u32> {
+        Err(ostler_base::Error::invalid_arg(name))
+    }
+
+    fn group(&self, name: &str) -> ostler_base::Result<u32> {
+        Err(ostler_base::Error::invalid_arg(name))
+    }
+
+    fn groups(&self, _: u32) -> Vec<u32> {
+        Vec::new()
+    }
+}
+
 fn setup(root: &Path) -> Option<Setup> {
     let emulators = PathBuf::from("/usr/bin");
     let launcher = launcher();
@@ -134,6 +168,7 @@ fn setup(root: &Path) -> Option<Setup> {
         host_models: Box::new(Unknown),
         descriptors: vec!["/usr/share/qemu/firmware".into()],
         saving: SaveConfig::default(),
+        policy: policy(),
     })
 }
 

@@ -30,6 +30,7 @@
 //!
 //! After a restart of the daemon `Process::adopt(pid, start_time)` finds the same process or nothing.
 
+mod chain;
 mod command;
 mod devices;
 mod exec;
@@ -52,6 +53,7 @@ use std::io;
 
 use ostler_base::Error;
 
+pub use chain::chain;
 pub use command::{Program, find_program_path};
 pub use exec::{Host, RecordingHost, execute, take_back};
 pub use ostler_launcher::{Identity, Limit, LimitKind, Node, PrivateDev, Reach};

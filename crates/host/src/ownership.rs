@@ -163,7 +163,8 @@ pub fn take(files: &[(PathBuf, Change)], who: &Identity, remember: bool, journal
     }
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut pinned = Vec::new();
-    let mut lines = String::new();
+    // The guest's own user first: whoever finds the journal alone has to know.
+    let mut lines = format!("{} {} \0", who.uid, who.gid);
     for (path, change) in files {
         let file = match Pinned::open(path) {
             Ok(file) => file,
@@ -232,10 +233,10 @@ fn take_one(
     })
 }
 
-/// Gives every file of a run back to whose it was; what another guest still uses stays. `known` are files
-/// of the run that no journal tells of: a guest that another daemon started. What fails is logged, the
-/// rest is done all the same.
-pub fn give_back(journal: &Path, known: &[PathBuf], who: &Identity) {
+/// Gives every file of a run back to whose it was; what another guest still uses stays. Without a journal
+/// (another daemon started the guest) it is about the files and the user in `known`. What fails is logged,
+/// the rest is done all the same.
+pub fn give_back(journal: &Path, known: Option<(&[PathBuf], &Identity)>) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let text = match read_bounded(journal, JOURNAL_MAX) {
         Ok(text) => text,
@@ -245,14 +246,20 @@ pub fn give_back(journal: &Path, known: &[PathBuf], who: &Identity) {
             String::new()
         }
     };
-    let mut files: Vec<(PathBuf, Option<(u32, u32)>)> = text.split('\0').rev().filter_map(entry).collect();
-    if text.is_empty() {
-        files = known.iter().map(|path| (path.clone(), None)).collect();
-    }
+    let mut entries = text.split('\0').filter_map(entry);
+    let (guest, files) = match (entries.next(), known) {
+        (Some((_, guest)), _) => {
+            (guest, entries.map(|(path, owner)| (path, Some(owner))).collect::<Vec<_>>())
+        }
+        (None, Some((known, who))) => {
+            ((who.uid, who.gid), known.iter().map(|path| (path.clone(), None)).collect())
+        }
+        (None, None) => return,
+    };
     let boot = boot_time();
-    for (path, owner) in files {
+    for (path, owner) in files.into_iter().rev() {
         match Pinned::open(&path) {
-            Ok(file) => give_back_one(&path, &file, owner, (who.uid, who.gid), &boot),
+            Ok(file) => give_back_one(&path, &file, owner, guest, &boot),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => tracing::warn!(%error, path = %path.display(), "cannot give a file back"),
         }
@@ -263,10 +270,10 @@ pub fn give_back(journal: &Path, known: &[PathBuf], who: &Identity) {
 }
 
 /// `UID GID PATH`; entries end with a zero, which no path can hold.
-fn entry(line: &str) -> Option<(PathBuf, Option<(u32, u32)>)> {
+fn entry(line: &str) -> Option<(PathBuf, (u32, u32))> {
     let mut parts = line.splitn(3, ' ');
     let owner = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    Some((PathBuf::from(parts.next()?), Some(owner)))
+    Some((PathBuf::from(parts.next()?), owner))
 }
 
 fn give_back_one(path: &Path, file: &Pinned, journal: Option<(u32, u32)>, guest: (u32, u32), boot: &str) {
@@ -366,7 +373,7 @@ mod tests {
         take(&list, &who(4000), true, &journal).unwrap();
         assert_eq!(owner(&f.disk), (4000, 4000));
         assert_eq!(owner(&f.iso), (1234, 1235), "everybody can read it");
-        give_back(&journal, &[], &who(4000));
+        give_back(&journal, None);
         assert_eq!(owner(&f.disk), (1234, 1235));
         assert!(!journal.exists());
         assert_eq!(Pinned::open(&f.disk).unwrap().remembered(&boot_time()), Ok(None));
@@ -382,9 +389,9 @@ mod tests {
         let error = take(&list, &who(5000), true, &f.scratch.0.join("3")).unwrap_err();
         assert!(error.detail().contains("which is already in use"), "{error}");
         assert!(!f.scratch.0.join("3").exists());
-        give_back(&one, &[], &who(4000));
+        give_back(&one, None);
         assert_eq!(owner(&f.disk), (4000, 4000));
-        give_back(&two, &[], &who(4000));
+        give_back(&two, None);
         assert_eq!(owner(&f.disk), (1234, 1235));
     }
 
@@ -393,7 +400,7 @@ mod tests {
         let Some(f) = files() else { return };
         let journal = f.scratch.0.join("j");
         take(&[(f.disk.clone(), Change::Always)], &who(4000), false, &journal).unwrap();
-        give_back(&journal, &[], &who(4000));
+        give_back(&journal, None);
         assert_eq!(owner(&f.disk), (1234, 1235));
     }
 
@@ -407,7 +414,7 @@ mod tests {
         assert_eq!(owner(&f.disk), (1234, 1235));
         assert!(!journal.exists());
         // A guest that another daemon started: only the attributes tell.
-        give_back(&journal, &[f.iso.clone()], &who(5000));
+        give_back(&journal, Some((&[f.iso.clone()], &who(5000))));
         assert_eq!(owner(&f.iso), (1234, 1235));
     }
 
@@ -417,7 +424,7 @@ mod tests {
         let journal = f.scratch.0.join("j");
         take(&[(f.disk.clone(), Change::Always)], &who(4000), true, &journal).unwrap();
         std::os::unix::fs::chown(&f.disk, Some(77), Some(78)).unwrap();
-        give_back(&journal, &[], &who(4000));
+        give_back(&journal, None);
         assert_eq!(owner(&f.disk), (77, 78));
     }
 }

@@ -18,9 +18,10 @@ use std::time::{Duration, SystemTime};
 use ostler_base::json::json;
 use ostler_base::{Error, Origin, Result, refuse};
 use ostler_caps::emulator::Emulator;
+use ostler_confine::Confinement;
 use ostler_domain::run::RunRecord;
 use ostler_domain::{Domain, Setting, plans};
-use ostler_host::{Asker, Process, RealHost, Spawn, connect_unix, execute, spawn, take_back};
+use ostler_host::{Asker, Process, RealHost, connect_unix, execute, spawn, take_back};
 use ostler_plan::{Launch, Numbering, Part, argv};
 use ostler_qmp::{Event, Monitor, MonitorError};
 use tokio::net::UnixStream;
@@ -41,7 +42,7 @@ use crate::domain::{Guest, Job, Shown, Status, View};
 use crate::engine::{Engine, blocking};
 use crate::events::{self, What};
 use crate::files::Durability;
-use crate::{files, log};
+use crate::{confine, files, log};
 
 /// The first descriptor that an emulator is handed.
 const FIRST_FD: u32 = 3;
@@ -350,6 +351,9 @@ impl Engine {
             let (option, value) = WAIT_FOR_STATE;
             launch.parts.push(Part::plain(option, value));
         }
+        let confinement = self.confinement(&live, &mut launch)?;
+        let label = confine::shown(&confinement, &live);
+        let live = live.with_label(label);
         let mut record = RunRecord::new(&live, self.config(), 0, Status::Paused(Paused::StartingUp));
         record.flags = self.share(emulator.flags.iter().map(|flag| flag.name().to_owned()).collect());
         record.last_fdset = last_set(&launch);
@@ -360,7 +364,7 @@ impl Engine {
         });
         let mut host = RealHost::new(self.launcher());
         execute(&launch.actions, &mut host)?;
-        let climbed = self.let_go(guest, domain, &launch);
+        let climbed = self.let_go(guest, domain, &launch, &confinement);
         if climbed.is_err() {
             take_back(&launch.actions, &mut host);
             self.fold_up(domain, Some(emulator), "failed");
@@ -368,13 +372,21 @@ impl Engine {
         climbed
     }
 
-    fn let_go(&self, guest: &Guest, domain: &Domain, launch: &Launch) -> Result<Climb> {
+    fn let_go(
+        &self,
+        guest: &Guest,
+        domain: &Domain,
+        launch: &Launch,
+        confinement: &Confinement,
+    ) -> Result<Climb> {
+        self.hand_over(domain, confinement)?;
         let path = self.paths().log_of(domain.name());
         let failed = |error: std::io::Error| files::failed("cannot write log", &path, &error);
         let mut output = File::options().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
         output.write_all(log::opening(SystemTime::now(), &launch.vector()).as_bytes()).map_err(failed)?;
         let mark = output.metadata().map_err(failed)?.len();
-        let child = spawn(Spawn::of(launch), self.launcher(), output)?;
+        let staging = self.paths().dev(domain.name());
+        let child = spawn(confine::confined(launch, confinement, &staging), self.launcher(), output)?;
         let process = Process::adopt(child.pid(), Some(child.start_time()))?;
         let process = Arc::new(process.ok_or_else(|| Error::internal("the launcher ended early"))?);
         let destroyed = guest.update(|state| {

@@ -119,6 +119,7 @@ impl Engine {
     /// Takes back what a start of this definition made on the host. Blocks; what fails is logged,
     /// the rest is done all the same.
     pub(crate) fn fold_up(&self, domain: &Domain, emulator: Option<&Emulator>, reason: &str) {
+        self.take_back_files(domain);
         let actions = plans::start::leftovers(domain, &self.setting(emulator));
         let name = domain.name();
         let closing = log::closing(SystemTime::now(), reason);

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use ostler_base::Error;
 use ostler_host::{
-    Child, Exit, Host, Identity, Limit, LimitKind, Process, RealHost, Spawn, connect_unix, spawn,
+    Child, Exit, Host, Identity, Limit, LimitKind, Node, PrivateDev, Process, Reach, RealHost, Spawn,
+    connect_unix, spawn,
 };
 use ostler_launcher::Report;
 use ostler_plan::{Action, FdKind, FdSource, Owner, PassedFd};
@@ -286,4 +287,78 @@ fn the_program_outlives_the_one_who_started_it() {
     let mut text = String::new();
     File::open(scratch.0.join("log")).unwrap().read_to_string(&mut text).unwrap();
     assert_eq!(text, "survived\n");
+}
+
+/// What a program that is confined in every way sees and can do.
+#[test]
+fn confined_in_every_way() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: not root");
+        return;
+    }
+    let scratch = Scratch::new();
+    let (own, other) = (scratch.0.join("own.img"), scratch.0.join("other.img"));
+    for path in [&own, &other] {
+        fs::write(path, "content\n").unwrap();
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    }
+    fs::set_permissions(&scratch.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut order = shell(&format!(
+        "id -u; id -G; grep -E 'Cap(Eff|Prm|Inh|Bnd)|NoNewPrivs' /proc/self/status; ls /dev; \
+         cat {own}; cat {other}; echo x >{own} && echo wrote; cat /etc/shadow; ls /root; echo x >/usr/x; \
+         echo done >/dev/null && echo null; cat /dev/urandom | head -c 4 >/dev/null && echo random; \
+         stat -c %u:%a /dev/zero; mount -t tmpfs t /tmp; kill -0 1; echo end",
+        own = own.display(),
+        other = other.display()
+    ));
+    order.identity = Some(Identity { uid: 4711, gid: 4712, groups: vec![4712] });
+    order.drop_capabilities = true;
+    order.no_new_privs = true;
+    let node = |path: &str, assigned| Node { path: path.into(), assigned };
+    order.private_dev = Some(PrivateDev {
+        staging: scratch.0.join("dev").to_string_lossy().into_owned(),
+        nodes: vec![
+            node("/dev/null", false),
+            node("/dev/urandom", false),
+            node("/dev/zero", true),
+            node("/dev/no such device", true),
+        ],
+    });
+    let path = |path: &Path| path.to_string_lossy().into_owned();
+    order.reach = vec![
+        ("/usr".into(), Reach::Execute),
+        ("/bin".into(), Reach::Execute),
+        ("/lib".into(), Reach::Execute),
+        ("/lib64".into(), Reach::Execute),
+        ("/etc/ld.so.cache".into(), Reach::Read),
+        ("/proc".into(), Reach::Read),
+        ("/dev".into(), Reach::Write),
+        (path(&own), Reach::Write),
+        ("/no/such/path".into(), Reach::Make),
+    ];
+    let (exit, log) = run(order, &scratch);
+    assert_eq!(exit, Exit::Code(0), "{log}");
+    let has = |line: &str| log.lines().any(|found| found == line);
+    assert!(has("4711") && has("4712"), "{log}");
+    for set in ["CapEff", "CapPrm", "CapInh", "CapBnd"] {
+        assert!(has(&format!("{set}:\t0000000000000000")), "{set}: {log}");
+    }
+    assert!(has("NoNewPrivs:\t1") && has("content") && has("wrote") && has("null") && has("random"), "{log}");
+    assert!(has("4711:666") && has("end"), "{log}");
+    for device in ["sda", "vda", "mem", "kmsg", "loop0"] {
+        assert!(!has(device), "{device}: {log}");
+    }
+    assert_eq!(
+        log.matches("content").count(),
+        1,
+        "another guest's disk, though everybody may read it: {log}"
+    );
+    for refused in
+        ["other.img: Permission denied", "/etc/shadow: Permission denied", "'/root': Permission denied"]
+    {
+        assert!(log.contains(refused), "{refused}: {log}");
+    }
+    assert!(!Path::new("/usr/x").exists());
+    assert!(Path::new("/dev/null").exists(), "the host's own /dev is untouched");
+    assert_eq!(fs::read_dir(scratch.0.join("dev")).unwrap().count(), 0, "nothing is mounted on the host");
 }

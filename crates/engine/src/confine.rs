@@ -1,0 +1,168 @@
+//! A guest's confinement, from the decision to the host.
+//!
+//! Owns: which order the layers have in a start, and what is given back at the end. Never: decides; that
+//! is done without a host in `ostler_confine`.
+
+use std::path::{Path, PathBuf};
+
+use ostler_base::Result;
+use ostler_confine::{Confinement, DacLabel, Reach as Decided, Taking};
+use ostler_domain::sections::seclabel::{LabelType, Seclabel};
+use ostler_domain::{Domain, plans};
+use ostler_host::ownership::{self, Change};
+use ostler_host::{Identity, Node, PrivateDev, Reach, Spawn, chain, check_way};
+use ostler_plan::{Action, Launch, Resource, ResourceKind};
+
+use crate::engine::Engine;
+use crate::files;
+
+/// The model of ownership in labels.
+const DAC: &str = "dac";
+
+impl Engine {
+    /// How a guest is confined. Adds the images that its own images name to what it touches. Blocks.
+    pub(crate) fn confinement(&self, domain: &Domain, launch: &mut Launch) -> Result<Confinement> {
+        follow_chains(&mut launch.resources)?;
+        let own: Vec<PathBuf> = launch.actions.iter().filter_map(made_directory).collect();
+        ostler_confine::plan(self.policy(), &label(domain), launch, &own)
+    }
+
+    /// Gives the directories in which guests keep things to the user that they run as, also after that
+    /// user was changed. Blocks.
+    pub(crate) fn give_directories(&self) -> Result<()> {
+        let Some(who) = &self.policy().identity else { return Ok(()) };
+        let owner = Some((who.uid, who.gid));
+        let state = self.paths().state();
+        for (path, mode) in
+            [(self.paths().runs(), 0o755), (self.paths().runs().join("channel"), 0o755), (state, 0o751)]
+        {
+            ownership::keep_directory(&path, mode, owner)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a guest its files. Blocks.
+    pub(crate) fn hand_over(&self, domain: &Domain, confinement: &Confinement) -> Result<()> {
+        let Some(who) = identity(confinement) else { return Ok(()) };
+        let change = |taking: &Taking| match taking {
+            Taking::Own => Change::Always,
+            Taking::IfUnreadable => Change::IfUnreadable,
+        };
+        let files: Vec<_> =
+            confinement.takings.iter().map(|(path, taking)| (path.clone(), change(taking))).collect();
+        let journal = self.paths().owners(domain.name());
+        ownership::take(&files, &who, confinement.remember_owner, &journal)
+            .and_then(|()| {
+                let outside = confinement
+                    .needed
+                    .iter()
+                    .filter(|(path, _)| !(confinement.private_dev && path.starts_with("/dev")));
+                outside
+                    .filter(|(path, _)| path.exists())
+                    .try_for_each(|(path, access)| check_way(path, &who, *access))
+            })
+            .map_err(|error| error.with_suffix(&format!(" (guest '{}')", domain.name())))
+            .inspect_err(|_| ownership::give_back(&journal, None))
+    }
+
+    /// Gives the files of a run back. Blocks.
+    pub(crate) fn take_back_files(&self, domain: &Domain) {
+        files::remove_directory(&self.paths().dev(domain.name()));
+        let launch = Launch { resources: plans::start::resources(domain), ..Launch::default() };
+        let planned = ostler_confine::plan(self.policy(), &label(domain), &launch, &[]);
+        let Ok(confinement) = planned else { return };
+        if let Some(who) = identity(&confinement) {
+            let known: Vec<PathBuf> = confinement.takings.into_iter().map(|(path, _)| path).collect();
+            ownership::give_back(&self.paths().owners(domain.name()), Some((&known, &who)));
+        }
+    }
+
+    /// Gives back what starts took whose guests nobody knows of: the daemon ended in the middle of them.
+    /// Blocks.
+    pub(crate) fn take_back_orphans(&self) -> Result<()> {
+        for name in files::stems(&self.paths().runs(), ".owners")? {
+            if !self.paths().status(&name).exists() {
+                tracing::info!(guest = %name, "giving back the files of a start that never ended");
+                ownership::give_back(&self.paths().owners(&name), None);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The program of a launch with everything that confines it. `staging` is an empty directory of the run.
+pub(crate) fn confined(launch: &Launch, confinement: &Confinement, staging: &Path) -> Spawn {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let reach = |reach| match reach {
+        Decided::Read => Reach::Read,
+        Decided::Execute => Reach::Execute,
+        Decided::Write => Reach::Write,
+        Decided::Make => Reach::Make,
+    };
+    let nodes = confinement.devices.iter();
+    Spawn {
+        identity: identity(confinement),
+        drop_capabilities: confinement.drop_capabilities,
+        no_new_privs: true,
+        private_dev: confinement.private_dev.then(|| PrivateDev {
+            staging: text(staging),
+            nodes: nodes.map(|rule| Node { path: text(&rule.path), assigned: rule.assigned }).collect(),
+        }),
+        reach: confinement.reach.iter().map(|rule| (text(&rule.path), reach(rule.reach))).collect(),
+        ..Spawn::of(launch)
+    }
+}
+
+/// The label of a run, as its definition shows it.
+pub(crate) fn shown(confinement: &Confinement, domain: &Domain) -> Option<Seclabel> {
+    let identity = confinement.identity.as_ref()?;
+    let label = identity.label();
+    let given = own_label(domain);
+    Some(Seclabel {
+        kind: given.map_or(LabelType::Dynamic, |given| given.kind),
+        model: Some(DAC.to_owned()),
+        relabel: given.is_none_or(|given| given.relabel),
+        image_label: Some(label.clone()).filter(|_| given.is_none_or(|given| given.relabel)),
+        label: Some(label),
+        base_label: given.and_then(|given| given.base_label.clone()),
+    })
+}
+
+fn identity(confinement: &Confinement) -> Option<Identity> {
+    let decided = confinement.identity.as_ref()?;
+    Some(Identity { uid: decided.uid, gid: decided.gid, groups: decided.groups.clone() })
+}
+
+fn own_label(domain: &Domain) -> Option<&Seclabel> {
+    domain.head.seclabels.iter().find(|label| label.model.as_deref() == Some(DAC))
+}
+
+fn label(domain: &Domain) -> DacLabel {
+    match own_label(domain) {
+        None => DacLabel::default(),
+        Some(label) => DacLabel {
+            label: label.label.clone(),
+            unconfined: label.kind == LabelType::None,
+            relabel: (label.kind == LabelType::Static).then_some(label.relabel),
+        },
+    }
+}
+
+fn made_directory(action: &Action) -> Option<PathBuf> {
+    match action {
+        Action::MakeDir { path, .. } => Some(path.clone()),
+        _ => None,
+    }
+}
+
+/// Adds what images name as being below them; they are only read.
+fn follow_chains(resources: &mut Vec<Resource>) -> Result<()> {
+    let mut below = Vec::new();
+    for resource in resources.iter() {
+        if let Some(format) = resource.chain {
+            below.extend(chain(&resource.path, format)?);
+        }
+    }
+    resources.extend(below.into_iter().map(|(path, _)| Resource::new(path, ResourceKind::Image)));
+    Ok(())
+}
