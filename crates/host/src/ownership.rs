@@ -414,7 +414,7 @@ mod tests {
         assert_eq!(owner(&f.disk), (1234, 1235));
         assert!(!journal.exists());
         // A guest that another daemon started: only the attributes tell.
-        give_back(&journal, Some((&[f.iso.clone()], &who(5000))));
+        give_back(&journal, Some((std::slice::from_ref(&f.iso), &who(5000))));
         assert_eq!(owner(&f.iso), (1234, 1235));
     }
 
