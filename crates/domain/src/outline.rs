@@ -4,6 +4,7 @@ use ostler_base::{Arch, Result, Uuid};
 use ostler_xml::Document;
 
 use crate::sections::identity::{self, DomainKind};
+use crate::sections::os;
 
 /// What a definition is called and what runs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl Outline {
             name: identity::name(&root)?,
             uuid: identity::uuid(&root)?,
             kind,
-            arch: os_type.and_then(|t| t.word("arch").transpose()).transpose()?,
+            arch: os_type.map(|t| os::arch(&t)).transpose()?.flatten(),
             machine: os_type.and_then(|t| t.attr("machine")).map(str::to_owned),
             emulator: root.child("devices").and_then(|d| d.child_text("emulator")),
         })

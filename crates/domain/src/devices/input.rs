@@ -1,10 +1,11 @@
 //! `<input>`: pointers and keyboards.
 
-use ostler_base::{Error, Result, refuse, words};
+use ostler_base::{Error, OnOff, Result, refuse, words};
 use ostler_plan::{Part, Props, Resource, ResourceKind};
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind, Slot, VirtioModel, VirtioOptions};
+use crate::sections::features::Switched;
 use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
@@ -102,7 +103,9 @@ impl Kind for Input {
             !named.iter().any(|i| i.kind == *kind && matches!(i.bus, None | Some(InputBus::Ps2)))
         };
         let builtin = |kind| Input::of(kind, Some(InputBus::Ps2));
-        let kinds = if machine.builtin_ps2() { &[InputType::Mouse, InputType::Keyboard][..] } else { &[] };
+        let ps2 = head.features.switched(Switched::Ps2) != Some(OnOff::Off);
+        let kinds =
+            if machine.builtin_ps2() && ps2 { &[InputType::Mouse, InputType::Keyboard][..] } else { &[] };
         kinds.iter().copied().filter(missing).map(builtin).collect()
     }
 }

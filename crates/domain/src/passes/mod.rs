@@ -72,7 +72,7 @@ const COMMON: &[Pass] = &[
 pub(crate) fn run_common(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     COMMON.iter().try_for_each(|pass| pass(draft, setting))?;
     draft.devices.interfaces.iter_mut().for_each(|card| card.choose_mac(setting));
-    draft.head.clock.validate()
+    Ok(())
 }
 
 /// Runs every pass.
@@ -159,7 +159,6 @@ fn validate(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     rules::validate(draft, setting)?;
     memory::validate(draft)?;
     head.memory_backing.validate(head.cells().len())?;
-    head.clock.validate()?;
     head.vcpus.validate()?;
     cpu::validate(draft, setting)?;
     head.numa.validate(head.vcpus.maximum)?;

@@ -1,6 +1,6 @@
 //! `<clock>` and its timers.
 
-use ostler_base::{Error, Origin, Result, Word, YesNo, words};
+use ostler_base::{Error, Result, Word, YesNo, refuse, words};
 use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
@@ -72,6 +72,9 @@ pub struct Timer {
     pub catchup: Option<[Option<u64>; 3]>,
 }
 
+/// An adjustment of the guest's own is undone at its next start.
+const RESET: &str = "reset";
+
 const CATCHUP: [&str; 3] = ["threshold", "slew", "limit"];
 
 impl Timer {
@@ -116,43 +119,41 @@ impl Timer {
 impl Offset {
     fn parse(el: &Element<'_>) -> Result<Self> {
         // `sync` is what the attribute was called at first.
-        let word = match el.word::<OffsetWord>("offset")? {
-            Some(word) => word,
-            None => match el.attr("sync") {
-                Some(text) => OffsetWord::parse(text).ok_or_else(|| el.invalid("sync", text, ""))?,
-                None => OffsetWord::Utc,
+        let word = match el.attr("offset").or_else(|| el.attr("sync")) {
+            Some(text) => OffsetWord::parse(text)
+                .ok_or_else(|| Error::unsupported(format!("unknown clock offset '{text}'")))?,
+            None => OffsetWord::Utc,
+        };
+        // A number moves the clock from what it is a kind of.
+        let moved = |basis: Basis, plain: fn(Option<String>) -> Offset| match el.attr("adjustment") {
+            None => Ok(plain(None)),
+            Some(RESET) => Ok(plain(Some(RESET.to_owned()))),
+            Some(text) => match text.parse() {
+                Ok(adjustment) => Ok(Offset::Variable { adjustment, basis }),
+                Err(_) => refuse!(xml, "unknown clock adjustment '{text}'"),
             },
         };
-        let kept = || -> Result<Option<String>> {
-            match el.attr("adjustment") {
-                None => Ok(None),
-                Some("reset") => Ok(Some("reset".to_owned())),
-                Some(text) => match text.parse::<i64>() {
-                    Ok(_) => Ok(Some(text.to_owned())),
-                    Err(_) => Err(Error::xml(format!("unknown clock adjustment '{text}'"))),
-                },
+        match word {
+            OffsetWord::Utc => moved(Basis::Utc, Offset::Utc),
+            OffsetWord::Localtime => moved(Basis::Localtime, Offset::Localtime),
+            OffsetWord::Variable => {
+                let basis = match el.attr("basis") {
+                    Some(text) => Basis::parse(text)
+                        .ok_or_else(|| Error::unsupported(format!("unknown clock basis '{text}'")))?,
+                    None => Basis::Utc,
+                };
+                let adjustment = el.attr("adjustment").and_then(|text| text.parse().ok());
+                Ok(Offset::Variable { adjustment: adjustment.unwrap_or(0), basis })
             }
-        };
-        Ok(match word {
-            OffsetWord::Utc => Offset::Utc(kept()?),
-            OffsetWord::Localtime => Offset::Localtime(kept()?),
-            OffsetWord::Variable => Offset::Variable {
-                adjustment: el.number("adjustment")?.unwrap_or(0),
-                basis: el.word("basis")?.unwrap_or(Basis::Utc),
+            OffsetWord::Timezone => match el.attr("timezone") {
+                Some(zone) => Ok(Offset::Timezone(zone.to_owned())),
+                None => refuse!(internal, "missing 'timezone' attribute for clock with offset='timezone'"),
             },
-            OffsetWord::Timezone => Offset::Timezone(
-                el.attr("timezone")
-                    .ok_or_else(|| {
-                        Error::xml("missing 'timezone' attribute for clock with offset='timezone'")
-                    })?
-                    .to_owned(),
-            ),
-            OffsetWord::Absolute => {
-                Offset::Absolute(el.number("start")?.ok_or_else(|| {
-                    Error::xml("missing 'start' attribute for clock with offset='absolute'")
-                })?)
-            }
-        })
+            OffsetWord::Absolute => match el.number("start")? {
+                Some(start) => Ok(Offset::Absolute(start)),
+                None => refuse!(internal, "missing 'start' attribute for clock with offset='absolute'"),
+            },
+        }
     }
 
     fn format(&self) -> El {
@@ -208,16 +209,6 @@ impl Clock {
         let mut el = self.offset.format();
         el.extend(self.timers.iter().map(Timer::format));
         root.push(el);
-    }
-
-    pub(crate) fn validate(&self) -> Result<()> {
-        for (at, timer) in self.timers.iter().enumerate() {
-            if self.timers[..at].iter().any(|t| t.name == timer.name) {
-                let detail = format!("timer '{}' is given twice", timer.name);
-                return Err(Error::unsupported(detail).from_origin(Origin::Domain));
-            }
-        }
-        Ok(())
     }
 
     fn timer(&self, name: TimerName) -> Option<&Timer> {

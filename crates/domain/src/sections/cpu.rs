@@ -46,7 +46,7 @@ pub(crate) fn complete(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     }
     let Some(cpu) = draft.head.cpu.as_mut().filter(|cpu| !cpu.is_default()) else { return Ok(()) };
     vector_lengths(cpu)?;
-    if cpu.is_passthrough() && arch.is_x86() {
+    if cpu.mode == Some(Mode::HostPassthrough) && arch.is_x86() {
         cpu.migratable.get_or_insert(OnOff::On);
     }
     cpu.check.get_or_insert(match cpu.mode {

@@ -1,6 +1,6 @@
 //! `<domain type= id=>`, `<name>`, `<uuid>`, `<title>`, `<description>`, `<metadata>`.
 
-use ostler_base::{Code, Error, Origin, Result, Uuid, Word, words};
+use ostler_base::{Code, Error, Origin, Result, Uuid, Word, refuse, words};
 use ostler_caps::emulator::Accelerator;
 use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element, into_namespace, is_in_namespace, out_of_namespace};
@@ -45,10 +45,38 @@ pub struct Identity {
     pub metadata: Vec<String>,
 }
 
+/// Types of guests that other drivers run.
+const OF_OTHERS: &[&str] = &[
+    "kqemu",
+    "xen",
+    "lxc",
+    "uml",
+    "openvz",
+    "test",
+    "vmware",
+    "hyperv",
+    "vbox",
+    "phyp",
+    "parallels",
+    "bhyve",
+    "vz",
+];
+
 /// The attribute `type`.
 pub(crate) fn kind(root: &Element<'_>) -> Result<DomainKind> {
-    let value = root.require("type")?;
-    DomainKind::parse(value).ok_or_else(|| root.invalid("type", value, ""))
+    let Some(value) = root.attr("type") else { refuse!(internal, "missing domain type attribute") };
+    if let Some(kind) = DomainKind::parse(value) {
+        return Ok(kind);
+    }
+    if !OF_OTHERS.contains(&value) {
+        refuse!(unsupported, "invalid domain type {value}");
+    }
+    match root.path("devices/emulator") {
+        Some(emulator) => {
+            refuse!(unsupported, "Emulator '{}' does not support virt type '{value}'", emulator.text())
+        }
+        None => refuse!(unsupported, "could not find an emulator for virt type '{value}'"),
+    }
 }
 
 /// The element `<name>`, checked.
@@ -74,7 +102,7 @@ fn genid(el: &Element<'_>) -> Result<Option<Uuid>> {
     if text.is_empty() {
         return Ok(None);
     }
-    let malformed = || Error::new(Code::XmlError, Origin::Domain, "malformed genid element");
+    let malformed = || Error::new(Code::InternalError, Origin::Domain, "malformed genid element");
     Uuid::parse(&text).map(Some).ok_or_else(malformed)
 }
 

@@ -44,7 +44,7 @@ impl Pool {
         let pool = Pool { min: el.number("thread_pool_min")?, max: el.number("thread_pool_max")? };
         match pool {
             Pool { min: Some(min), max: Some(max) } if min > max => {
-                Err(Error::xml("thread_pool_min must be smaller or equal to thread_pool_max"))
+                Err(Error::unsupported("thread_pool_min must be smaller or equal to thread_pool_max"))
             }
             _ => Ok(pool),
         }

@@ -32,7 +32,7 @@ fn action<W: Word>(root: &Element<'_>, name: &str, default: W) -> Result<W> {
     match root.child_text(name) {
         None => Ok(default),
         Some(text) => W::parse(&text).ok_or_else(|| {
-            Error::internal(format!("unknown lifecycle action {text}"))
+            Error::unsupported(format!("unknown {name} action: {text}"))
                 .from_origin(ostler_base::Origin::Domain)
         }),
     }

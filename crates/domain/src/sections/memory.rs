@@ -1,8 +1,8 @@
 //! `<memory>`, `<currentMemory>` and `<maxMemory>`. Sizes are KiB throughout.
 
-use ostler_base::{Arch, Error, Origin, Result, refuse, scale::KIB};
+use ostler_base::{Arch, Error, Origin, Result, refuse, scale, scale::KIB};
 use ostler_plan::{Part, Props};
-use ostler_xml::{El, Element};
+use ostler_xml::{El, Element, Number};
 
 use super::backend;
 use crate::Draft;
@@ -25,7 +25,7 @@ pub struct Memory {
 
 impl Memory {
     pub(crate) fn parse(root: &Element<'_>) -> Result<Self> {
-        let size = |name: &str| root.child(name).map(|el| kib(&el)).transpose();
+        let size = |name: &str| root.child(name).map(|el| kib(&el, &format!("./{name}[1]"))).transpose();
         let memory = root.child("memory");
         let slots = root.child("maxMemory").map(|max| max.number::<u32>("slots")).transpose()?.flatten();
         Ok(Memory {
@@ -147,7 +147,11 @@ pub(crate) fn parts(build: &mut Build<'_>, ram_id: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// The size an element says, in KiB, rounded up.
-fn kib(el: &Element<'_>) -> Result<u64> {
-    Ok(el.size(KIB, u64::MAX / 2)?.div_ceil(KIB))
+/// The size an element says, in KiB, rounded up; `path` is what an error calls the element.
+pub(super) fn kib(el: &Element<'_>, path: &str) -> Result<u64> {
+    let text = el.text();
+    let Some(value) = u64::read(&text, 10) else {
+        refuse!(xml, "Invalid value '{text}' for element or attribute '{path}'");
+    };
+    Ok(scale::to_bytes(value, el.attr("unit"), KIB, u64::MAX / 2)?.div_ceil(KIB))
 }

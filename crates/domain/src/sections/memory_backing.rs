@@ -1,6 +1,6 @@
 //! `<memoryBacking>`: where a guest's memory comes from on the host.
 
-use ostler_base::{Code, Error, IdSet, Origin, Result, scale::KIB, words};
+use ostler_base::{Code, Error, IdSet, Origin, Result, Word, scale::KIB, words};
 use ostler_xml::{El, Element};
 
 words! {
@@ -44,13 +44,11 @@ pub struct HugePage {
 
 impl HugePage {
     fn parse(el: &Element<'_>) -> Result<Self> {
-        let text = el
-            .attr("size")
-            .ok_or_else(|| Error::xml("Missing required attribute 'size' in element 'page'"))?;
+        let text = el.attr("size").ok_or_else(|| Error::xml("missing element or attribute './@size'"))?;
         let value: u64 = text.trim().parse().map_err(|_| el.invalid("size", text, ""))?;
         let bytes = ostler_base::scale::to_bytes(value, el.attr("unit"), KIB, u64::MAX)?;
         if bytes == 0 {
-            return Err(Error::xml("hugepage size can't be zero"));
+            return Err(Error::new(Code::XmlDetail, Origin::Domain, "hugepage size can't be zero"));
         }
         let nodeset = match el.attr("nodeset") {
             Some(text) => {
@@ -61,6 +59,13 @@ impl HugePage {
         };
         Ok(HugePage { size: bytes / KIB, nodeset })
     }
+}
+
+/// A word of a child.
+fn word<W: Word>(el: &Element<'_>, child: &str, attribute: &str) -> Result<Option<W>> {
+    let Some(text) = el.child(child).and_then(|child| child.attr(attribute)) else { return Ok(None) };
+    let unknown = || Error::unsupported(format!("unknown memoryBacking/{child}/{attribute} '{text}'"));
+    W::parse(text).map(Some).ok_or_else(unknown)
 }
 
 impl MemoryBacking {
@@ -113,9 +118,9 @@ impl MemoryBacking {
             hugepages,
             nosharepages: el.child("nosharepages").is_some(),
             locked: el.child("locked").is_some(),
-            source: el.child("source").map(|s| s.word("type")).transpose()?.flatten(),
-            access: el.child("access").map(|a| a.word("mode")).transpose()?.flatten(),
-            allocation: allocation.map(|a| a.word("mode")).transpose()?.flatten(),
+            source: word(&el, "source", "type")?,
+            access: word(&el, "access", "mode")?,
+            allocation: word(&el, "allocation", "mode")?,
             allocation_threads: allocation.map(|a| a.nonzero("threads")).transpose()?.flatten(),
             discard: el.child("discard").is_some(),
         })

@@ -1,6 +1,6 @@
 //! `<numatune>`: which NUMA nodes of the host a guest's memory comes from.
 
-use ostler_base::{Error, IdSet, Origin, Result, refuse, words};
+use ostler_base::{Error, IdSet, Origin, Result, Word, refuse, words};
 use ostler_plan::Query;
 use ostler_xml::{El, Element};
 
@@ -56,6 +56,13 @@ fn nodeset(el: &Element<'_>) -> Result<Option<IdSet>> {
     Ok(Some(set))
 }
 
+fn word<W: Word>(el: &Element<'_>, name: &str) -> Result<Option<W>> {
+    let Some(text) = el.attr(name) else { return Ok(None) };
+    let what = if name == "mode" { "tuning" } else { "placement" };
+    let unknown = || Error::unsupported(format!("Unsupported NUMA memory {what} mode '{text}'"));
+    W::parse(text).map(Some).ok_or_else(unknown)
+}
+
 impl Numatune {
     /// `automatic`: the vCPUs are placed by advice, and memory with them unless it says otherwise.
     pub(crate) fn parse(root: &Element<'_>, automatic: bool) -> Result<Self> {
@@ -70,14 +77,14 @@ impl Numatune {
             }
             nodes.push(NumaNode {
                 cell,
-                mode: node.word("mode")?.unwrap_or(NumaMode::Strict),
+                mode: word(&node, "mode")?.unwrap_or(NumaMode::Strict),
                 nodeset: nodeset(&node)?.ok_or_else(|| missing("nodeset"))?,
             });
         }
         nodes.sort_by_key(|node| node.cell);
         let memory = match el.and_then(|el| el.child("memory")) {
             Some(memory) => {
-                let placement = memory.word::<NumaPlacement>("placement")?;
+                let placement = word::<NumaPlacement>(&memory, "placement")?;
                 let nodeset = nodeset(&memory)?;
                 if nodeset.is_none()
                     && (placement == Some(NumaPlacement::Static) || (placement.is_none() && !automatic))
@@ -88,7 +95,7 @@ impl Numatune {
                     );
                 }
                 Some(NumaMemory {
-                    mode: memory.word("mode")?.unwrap_or(NumaMode::Strict),
+                    mode: word(&memory, "mode")?.unwrap_or(NumaMode::Strict),
                     nodeset: nodeset.filter(|_| placement != Some(NumaPlacement::Auto)),
                 })
             }
@@ -128,11 +135,17 @@ impl Numatune {
         if self.nodes.is_empty() {
             return Ok(());
         }
+        if cells == 0 {
+            refuse!(xml, "Element 'memnode' is invalid without any guest NUMA cells");
+        }
+        if self.nodes.iter().any(|node| node.cell as usize >= cells) {
+            refuse!(
+                xml,
+                "Argument 'cellid' in memnode element must correspond to existing guest's NUMA cell"
+            );
+        }
         if self.is_automatic() {
             refuse!(unsupported, "Per-node binding is not compatible with automatic NUMA placement.");
-        }
-        if let Some(node) = self.nodes.iter().find(|node| node.cell as usize >= cells) {
-            refuse!(unsupported, "numatune memnode refers to missing guest NUMA node {}", node.cell);
         }
         let all = self.memory.as_ref().is_some_and(|memory| memory.mode == NumaMode::Restrictive);
         for node in &self.nodes {

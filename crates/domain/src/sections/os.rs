@@ -1,6 +1,6 @@
 //! `<os>`: machine type, and what is booted.
 
-use ostler_base::{Arch, Code, Error, Origin, Result, Word, YesNo, refuse, words};
+use ostler_base::{Arch, Error, Origin, Result, Word, YesNo, refuse, words};
 use ostler_caps::emulator::Flag;
 use ostler_plan::{Part, Props, Resource, ResourceKind};
 use ostler_xml::{El, Element};
@@ -57,8 +57,8 @@ impl Os {
         let kind = os.and_then(|os| os.child("type"));
         match kind.map(|k| k.text()).as_deref() {
             Some("hvm") => {}
-            Some(other) => return Err(Error::xml(format!("unknown OS type '{other}'"))),
-            None => return Err(Error::new(Code::OsType, Origin::Domain, "")),
+            Some(other) => refuse!(unsupported, "unknown OS type '{other}'"),
+            None => refuse!(xml, "an os <type> must be specified"),
         }
         let child = |name: &str| os.and_then(|os| os.child_text(name));
         let menu = os.and_then(|os| os.child("bootmenu"));
@@ -78,7 +78,7 @@ impl Os {
             .map(|b| b.require_word("dev"))
             .collect::<Result<Vec<_>>>()?;
         Ok(Os {
-            arch: kind.map(|k| k.word("arch")).transpose()?.flatten(),
+            arch: kind.map(|k| arch(&k)).transpose()?.flatten(),
             machine: kind.and_then(|k| k.attr("machine")).map(str::to_owned),
             firmware: Firmware::parse(os.as_ref())?,
             boot,
@@ -90,15 +90,12 @@ impl Os {
             shim: child("shim"),
             dtb: child("dtb"),
             acpi_tables: acpi_tables(os.as_ref())?,
-            use_serial: bios.map(|bios| bios.yes_no("useserial")).transpose()?.flatten(),
+            use_serial: bios.and_then(|bios| bios.attr("useserial")).and_then(YesNo::parse),
             reboot_timeout: bios
                 .and_then(|bios| bios.attr("rebootTimeout"))
                 .map(reboot_timeout)
                 .transpose()?,
-            smbios: os
-                .and_then(|os| os.child("smbios"))
-                .map(|smbios| smbios.require_word("mode"))
-                .transpose()?,
+            smbios: os.and_then(|os| os.child("smbios")).map(|smbios| smbios_mode(&smbios)).transpose()?,
         })
     }
 
@@ -138,7 +135,7 @@ impl Os {
                 refuse!(unsupported, "BIOS serial console only supported on x86 architectures");
             }
             if serials == 0 {
-                refuse!(unsupported, "need at least one serial port to use BIOS serial output");
+                refuse!(xml, "need at least one serial port to use BIOS serial output");
             }
         }
         if self.kernel.is_none() && self.shim.is_some() {
@@ -187,6 +184,17 @@ impl Os {
         let files = files.chain(self.acpi_tables.iter().map(|(_, path)| path));
         out.extend(files.map(|path| Resource::new(path, ResourceKind::Firmware)));
     }
+}
+
+/// The attribute `arch` of `<type>`.
+pub(crate) fn arch(kind: &Element<'_>) -> Result<Option<Arch>> {
+    let Some(name) = kind.attr("arch") else { return Ok(None) };
+    Arch::parse(name).map(Some).ok_or_else(|| Error::unsupported(format!("Unknown architecture {name}")))
+}
+
+fn smbios_mode(el: &Element<'_>) -> Result<SmbiosMode> {
+    let text = el.require("mode")?;
+    SmbiosMode::parse(text).ok_or_else(|| Error::unsupported(format!("unknown smbios mode '{text}'")))
 }
 
 fn acpi_tables(os: Option<&Element<'_>>) -> Result<Vec<(AcpiTable, String)>> {

@@ -57,24 +57,22 @@ pub enum PropertyValue {
 }
 
 impl Property {
-    fn parse(el: &Element<'_>, alias: &str) -> Result<Self> {
+    fn parse(el: &Element<'_>) -> Result<Self> {
         let Some(name) = el.attr("name").filter(|name| !name.is_empty()) else {
-            refuse!(xml, "missing 'name' attribute for qemu:property for device '{alias}'");
+            refuse!(xml, "missing 'name' attribute for qemu:property");
         };
         let kind: PropertyType = el.require_word("type")?;
         let text = el.attr("value").unwrap_or_default();
         if text.is_empty() && !matches!(kind, PropertyType::Remove | PropertyType::String) {
-            refuse!(
-                xml,
-                "missing 'value' attribute for 'qemu:property' for property '{name}' of device '{alias}'"
-            );
+            refuse!(xml, "missing 'value' attribute for 'qemu:property'");
         }
-        let invalid = || {
-            Error::xml(format!(
-                "invalid value '{text}' of 'value' attribute of 'qemu:property' '{name}' for device '{alias}'"
-            ))
-        };
+        let invalid =
+            || Error::xml(format!("invalid value '{text}' of 'value' attribute of 'qemu:property'"));
         let value = match kind {
+            PropertyType::Remove if !text.is_empty() => refuse!(
+                xml,
+                "setting 'value' attribute of 'qemu:property' doesn't make sense with 'remove' type"
+            ),
             PropertyType::Remove => None,
             PropertyType::String => Some(PropertyValue::String(text.to_owned())),
             PropertyType::Unsigned => Some(PropertyValue::Unsigned(u64::read(text, 10).ok_or_else(invalid)?)),
@@ -256,11 +254,11 @@ fn read_flag(el: &Element<'_>) -> Result<String> {
 
 fn read_override(el: &Element<'_>) -> Result<(String, Vec<Property>)> {
     let Some(alias) = el.attr("alias").filter(|alias| !alias.is_empty()) else {
-        refuse!(xml, "missing 'alias' attribute of qemu:device");
+        refuse!(xml, "missing 'alias' attribute for qemu:device");
     };
     let frontend = el.child("frontend");
     let properties = frontend.iter().flat_map(|frontend| frontend.children("property"));
     let properties: Vec<Property> =
-        properties.map(|property| Property::parse(&property, alias)).collect::<Result<_>>()?;
+        properties.map(|property| Property::parse(&property)).collect::<Result<_>>()?;
     Ok((alias.to_owned(), properties))
 }

@@ -3,9 +3,11 @@
 //!
 //! Owns: the XML and its rules. Never: touches a control group.
 
-use ostler_base::{Error, OnOff, Result, Word, YesNo, refuse, scale::KIB, words};
+use ostler_base::{Error, OnOff, Result, Word, YesNo, refuse, words};
 use ostler_plan::Props;
 use ostler_xml::{El, Element, Number};
+
+use super::memory::kib;
 
 words! {
     /// `<memtune>`: the name of a child.
@@ -87,9 +89,6 @@ impl Tuning {
         }
         let resource = root.child("resource");
         let partition = resource.and_then(|el| el.child_text("partition"));
-        if partition.as_ref().is_some_and(|path| !path.starts_with('/')) {
-            refuse!(xml, "partition path must be absolute");
-        }
         let appid = resource.and_then(|el| el.child("fibrechannel")).map(|el| el.require("appid"));
         let fibrechannel = appid.transpose()?.map(str::to_owned);
         if let Some(appid) = &fibrechannel {
@@ -185,7 +184,7 @@ fn check_appid(appid: &str) -> Result<()> {
 
 impl BlockDevice {
     fn parse(el: &Element<'_>) -> Result<Self> {
-        let Some(path) = el.child_text("path") else { refuse!(xml, "missing per-device path") };
+        let Some(path) = el.child_text("path") else { refuse!(unsupported, "missing per-device path") };
         let mut limits = Vec::new();
         for (name, limit) in DeviceLimit::WORDS {
             let Some(text) = el.child_text(name) else { continue };
@@ -209,7 +208,7 @@ fn memory_limits(root: &Element<'_>) -> Result<Vec<(MemoryLimit, u64)>> {
     let mut out = Vec::new();
     for (name, limit) in MemoryLimit::WORDS {
         if let Some(el) = root.child("memtune").and_then(|el| el.child(name)) {
-            out.push((*limit, el.size(KIB, u64::MAX)?.div_ceil(KIB)));
+            out.push((*limit, kib(&el, &format!("./memtune/{name}[1]"))?));
         }
     }
     out.retain(|(_, size)| *size < UNLIMITED);
@@ -219,8 +218,7 @@ fn memory_limits(root: &Element<'_>) -> Result<Vec<(MemoryLimit, u64)>> {
 fn perf(root: &Element<'_>) -> Result<Vec<(PerfEvent, YesNo)>> {
     let mut out: Vec<(PerfEvent, YesNo)> = Vec::new();
     for el in root.child("perf").iter().flat_map(|el| el.children("event")) {
-        let text = el.require("name")?;
-        let Some(event) = PerfEvent::parse(text) else { refuse!(xml, "'unsupported' perf event '{text}'") };
+        let event: PerfEvent = el.require_word("name")?;
         let enabled = el.yes_no("enabled")?.ok_or_else(|| el.missing("enabled"))?;
         if out.iter().any(|(other, _)| *other == event) {
             refuse!(xml, "perf event '{event}' was already specified");

@@ -1,7 +1,7 @@
 //! `<vcpu>` and `<vcpus>`: how many virtual CPUs, which of them are there at boot, and on which host
 //! CPUs they may run.
 
-use ostler_base::{Error, IdSet, Origin, Result, YesNo, refuse, words};
+use ostler_base::{Error, IdSet, Result, YesNo, refuse, words};
 use ostler_caps::cpu::Topology;
 use ostler_caps::emulator::Flag;
 use ostler_plan::{Part, Props};
@@ -49,12 +49,9 @@ impl Vcpus {
         let text = el.map(|el| el.text()).unwrap_or_default();
         let maximum: u32 = match text.trim() {
             "" => 1,
-            text => text.parse().map_err(|_| Error::xml("maximum vcpus must be an integer"))?,
+            text => text.parse().map_err(|_| Error::xml("maximum vcpus count must be an integer"))?,
         };
-        let current = match el.and_then(|el| el.attr("current")) {
-            Some(text) => text.parse().map_err(|_| Error::xml("current vcpus must be an integer"))?,
-            None => maximum,
-        };
+        let current = el.map(|el| el.number("current")).transpose()?.flatten().unwrap_or(maximum);
         if current == 0 || maximum == 0 {
             refuse!(xml, "number of vCPUs must be greater than 0");
         }
@@ -62,8 +59,7 @@ impl Vcpus {
             refuse!(xml, "number of vCPUs must not be greater than {MOST}");
         }
         if current > maximum {
-            let detail = format!("maxvcpus must not be less than current vcpus ({maximum} < {current})");
-            return Err(Error::internal(detail).from_origin(Origin::Domain));
+            refuse!(unsupported, "maximum vCPU count must not be less than current vCPU count");
         }
         let said = el.map(|el| el.word("placement")).transpose()?.flatten();
         let placement = said.unwrap_or(Placement::Static);
@@ -94,16 +90,34 @@ impl Vcpus {
         root.push_filled(list);
     }
 
+    /// vCPU 0 is there first and stays; those that stay come before those that can be taken out.
     pub(crate) fn validate(&self) -> Result<()> {
-        for (id, vcpu) in self.each.iter().enumerate() {
-            if !vcpu.enabled && !vcpu.hotpluggable {
-                refuse!(unsupported, "non-hotpluggable vcpus must be online");
+        let Some(first) = self.each.first() else { return Ok(()) };
+        if self.each.iter().any(|vcpu| !vcpu.enabled && !vcpu.hotpluggable) {
+            refuse!(unsupported, "non-hotpluggable vcpus must be online");
+        }
+        if !first.enabled {
+            refuse!(unsupported, "vcpu 0 can't be offline");
+        }
+        if first.hotpluggable {
+            refuse!(unsupported, "vcpu0 can't be hotpluggable");
+        }
+        if first.order.is_some_and(|order| order != 1) {
+            refuse!(unsupported, "vcpu0 must be enabled first");
+        }
+        for pair in self.each.windows(2) {
+            let (before, vcpu) = (pair[0], pair[1]);
+            if vcpu.enabled && vcpu.order.is_some() != first.order.is_some() {
+                refuse!(unsupported, "all vcpus must have either set or unset order");
             }
-            if id == 0 && !vcpu.enabled {
-                refuse!(xml, "vcpu 0 can't be offline");
+            if !vcpu.hotpluggable && before.hotpluggable {
+                refuse!(
+                    unsupported,
+                    "online non-hotpluggable vcpus need to be ordered prior to hotpluggable vcpus"
+                );
             }
-            if id == 0 && vcpu.hotpluggable {
-                refuse!(xml, "vcpu0 can't be hotpluggable");
+            if !vcpu.hotpluggable && before.order > vcpu.order {
+                refuse!(unsupported, "online non-hotpluggable vcpus must be ordered in ascending order");
             }
         }
         Ok(())

@@ -119,7 +119,7 @@ fn schedulers(
     let mut out = BTreeMap::new();
     for child in el.children(name) {
         let Some(text) = child.attr(attribute) else {
-            refuse!(xml, "Missing {name} attribute '{attribute}'");
+            refuse!(xml, "Missing attribute '{attribute}' in element '{name}'");
         };
         let set = IdSet::parse(text)
             .ok_or_else(|| Error::invalid_arg(format!("Failed to parse bitmap '{text}'")))?;
@@ -153,7 +153,7 @@ impl Cputune {
             let id: u32 = pin.require_number("vcpu")?;
             let set = cpuset(&pin)?;
             if id < vcpus && vcpupin.insert(id, set).is_some() {
-                refuse!(xml, "duplicate vcpupin for vcpu '{id}'");
+                refuse!(internal, "duplicate vcpupin for vcpu '{id}'");
             }
         }
         let has_thread = |id: u32| iothreads.threads.iter().any(|thread| thread.id == id);
@@ -161,7 +161,7 @@ impl Cputune {
         for pin in el.children("iothreadpin") {
             let id: u32 = pin.require_number("iothread")?;
             if !has_thread(id) {
-                refuse!(xml, "Cannot find 'iothread' : {id}");
+                refuse!(unsupported, "Cannot find 'iothread' : {id}");
             }
             if iothreadpin.insert(id, cpuset(&pin)?).is_some() {
                 refuse!(xml, "duplicate iothreadpin for same iothread '{id}'");
@@ -180,7 +180,7 @@ impl Cputune {
             iothreadpin,
             vcpusched: schedulers(&el, "vcpusched", "vcpus", |id| {
                 if id >= vcpus {
-                    refuse!(unsupported, "Cannot find vcpu '{id}' present in the 'vcpusched' vcpus");
+                    refuse!(unsupported, "vCPU '{id}' is not present in domain definition");
                 }
                 Ok(())
             })?,

@@ -3,7 +3,7 @@
 use ostler_base::{OnOff, Result, Word, words};
 use ostler_xml::{El, Element};
 
-use super::state;
+use super::{refuse_unknown, state};
 
 words! {
     /// `<hyperv mode='…'>`
@@ -49,6 +49,8 @@ pub struct Enlightenment {
 
 impl Hyperv {
     pub(super) fn parse(el: &Element<'_>) -> Result<Self> {
+        let known = |name: &str| EnlightenmentName::parse(name).is_some();
+        refuse_unknown(el, "unsupported HyperV Enlightenment feature:", known, "")?;
         let mut enlightenments = Vec::new();
         for (word, name) in EnlightenmentName::WORDS {
             if let Some(child) = el.child(word) {
@@ -155,6 +157,8 @@ pub struct Kvm {
 
 impl Kvm {
     pub(super) fn parse(el: &Element<'_>) -> Result<Self> {
+        let known = |name: &str| KvmFeature::parse(name).is_some() || name == "dirty-ring";
+        refuse_unknown(el, "unsupported KVM feature:", known, "")?;
         let mut features = Vec::new();
         for (word, feature) in KvmFeature::WORDS {
             if let Some(child) = el.child(word) {

@@ -2,7 +2,7 @@
 
 mod hypervisors;
 
-use ostler_base::{Error, OnOff, Result, Word, YesNo, scale::KIB, words};
+use ostler_base::{Error, OnOff, Result, Word, YesNo, refuse, scale::KIB, words};
 use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
@@ -91,10 +91,17 @@ fn state(el: &Element<'_>) -> Result<OnOff> {
 impl Features {
     pub(crate) fn parse(root: &Element<'_>) -> Result<Self> {
         let Some(el) = root.child("features") else { return Ok(Self::default()) };
+        refuse_unknown(&el, "unexpected feature", |name| KNOWN.contains(&name), "'")?;
         let mut switched = Vec::new();
         for (name, feature) in Switched::WORDS {
             if let Some(child) = el.child(name) {
-                let optional = [Switched::Hap, Switched::Pvspinlock, Switched::Pmu, Switched::Vmcoreinfo];
+                let optional = [
+                    Switched::Hap,
+                    Switched::Pvspinlock,
+                    Switched::Pmu,
+                    Switched::Vmport,
+                    Switched::Vmcoreinfo,
+                ];
                 let state = if optional.contains(feature) {
                     state(&child)?
                 } else {
@@ -271,6 +278,48 @@ impl Features {
             let state = if enabled.is_true() { "on" } else { "off" };
             out.push(Part::plain("-run-with", format!("async-teardown={state}")));
         }
+    }
+}
+
+/// Every child of `<features>`.
+const KNOWN: &[&str] = &[
+    "acpi",
+    "apic",
+    "pae",
+    "hap",
+    "viridian",
+    "privnet",
+    "hyperv",
+    "kvm",
+    "pvspinlock",
+    "capabilities",
+    "pmu",
+    "vmport",
+    "gic",
+    "smm",
+    "ioapic",
+    "hpt",
+    "vmcoreinfo",
+    "htm",
+    "nested-hv",
+    "msrs",
+    "ccf-assist",
+    "xen",
+    "cfpc",
+    "sbbc",
+    "ibs",
+    "tcg",
+    "async-teardown",
+    "ras",
+    "ps2",
+    "aia",
+];
+
+/// Refuses a child that is none of those known.
+fn refuse_unknown(el: &Element<'_>, what: &str, known: impl Fn(&str) -> bool, quote: &str) -> Result<()> {
+    match el.elements().find(|child| !known(child.name())) {
+        Some(child) => refuse!(unsupported, "{what} {quote}{}{quote}", child.name()),
+        None => Ok(()),
     }
 }
 

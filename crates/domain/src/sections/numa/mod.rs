@@ -77,7 +77,9 @@ impl Cell {
             ),
             None => None,
         };
-        let memory: u64 = el.require_number("memory")?;
+        let Some(memory) = el.number::<u64>("memory")? else {
+            refuse!(xml, "missing element or attribute './@memory'");
+        };
         let bytes = ostler_base::scale::to_bytes(memory, el.attr("unit"), KIB, u64::MAX / 2)?;
         Ok(Cell {
             id: el.number("id")?.unwrap_or(place),
@@ -123,6 +125,9 @@ impl Numa {
             return Err(Error::xml("NUMA topology defined without NUMA cells").from_origin(Origin::Cpu));
         }
         cells.sort_by_key(|cell| cell.id);
+        if let Some(twice) = cells.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            refuse!(xml, "Duplicate NUMA cell info for cell id '{}'", twice[0].id);
+        }
         if (0u32..).zip(&cells).any(|(place, cell)| cell.id != place) {
             refuse!(
                 xml,
@@ -173,9 +178,12 @@ impl Numa {
 
     /// Checks the cells against the number of vCPUs.
     pub(crate) fn validate(&self, maximum: u32) -> Result<()> {
-        let highest = self.cells.iter().filter_map(|cell| cell.cpus.as_ref()?.last()).max();
-        if highest.is_some_and(|id| id >= maximum) {
-            refuse!(unsupported, "CPU IDs in <numa> exceed the <vcpu> count");
+        let all = self.cells.iter().filter_map(|cell| cell.cpus.as_ref());
+        if all.clone().map(IdSet::len).sum::<usize>() > maximum as usize {
+            refuse!(internal, "Number of CPUs in <numa> exceeds the <vcpu> count");
+        }
+        if all.filter_map(IdSet::last).any(|id| id >= maximum) {
+            refuse!(internal, "CPU IDs in <numa> exceed the <vcpu> count");
         }
         self.validate_interconnects()
     }
@@ -229,7 +237,7 @@ fn refuse_overlaps(cells: &[Cell]) -> Result<()> {
         let Some(cpus) = &cell.cpus else { continue };
         let overlaps = |other: &&Cell| other.cpus.as_ref().is_some_and(|own| own.overlaps(cpus));
         if let Some(other) = cells[..at].iter().find(overlaps) {
-            let detail = format!("NUMA cells {} and {} have overlapping vCPU ids", other.id, cell.id);
+            let detail = format!("NUMA cells {} and {} have overlapping vCPU ids", cell.id, other.id);
             return Err(Error::unsupported(detail).from_origin(Origin::Domain));
         }
     }
