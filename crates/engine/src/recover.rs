@@ -132,6 +132,9 @@ impl Engine {
         });
         self.persist(guest).await;
         tokio::spawn(actor::follow(self.clone(), Arc::clone(guest), link.clone(), events, done));
+        if let Err(error) = self.follow_known_jobs(guest).await {
+            tracing::error!(name = %view.name, %error, "the jobs of a guest are not followed");
+        }
         if matches!(status, Status::Shutdown(_)) {
             actor::signal(&link.process, Signal::TERM);
         }

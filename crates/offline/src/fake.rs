@@ -150,7 +150,7 @@ pub(crate) fn answer(questions: Vec<Query>, args: &Args) -> Result<Facts> {
             }),
             Query::Passed(name) => passed(args, name)?,
             Query::Volume(pool, volume) => volumes::find(args, pool, volume)?,
-            Query::Header(_) => Answer::Bytes(Vec::new()),
+            Query::Header(_) => Answer::Failed(Error::internal("no image is opened here")),
             Query::Seal(_) => Answer::Failed(Error::internal("texts cannot be encrypted here")),
             Query::NodesOfCpus(cpus) => {
                 Answer::Ids(cpus.iter().map(|cpu| cpu / CPUS_OF_NODE).filter(|node| *node < 4).collect())

@@ -71,6 +71,7 @@ macro_rules! names_domain {
     };
 }
 
+mod block;
 mod counters;
 mod describe;
 pub(super) mod direct;
@@ -86,9 +87,10 @@ use std::sync::Arc;
 use ostler_base::{Code, Error, Origin, Result};
 use ostler_engine::{Guest, View};
 use ostler_rpc::programs::remote::{
-    DomainBlockStatsArgs, DomainBlockStatsFlagsArgs, DomainGetBlockInfoArgs, DomainGetCpuStatsArgs,
-    DomainGetDiskErrorsArgs, DomainGetIothreadInfoArgs, DomainGetVcpusArgs, DomainInterfaceStatsArgs,
-    DomainMemoryStatsArgs,
+    DomainBlockCommitArgs, DomainBlockCopyArgs, DomainBlockJobAbortArgs, DomainBlockJobSetSpeedArgs,
+    DomainBlockPullArgs, DomainBlockRebaseArgs, DomainBlockStatsArgs, DomainBlockStatsFlagsArgs,
+    DomainGetBlockInfoArgs, DomainGetBlockJobInfoArgs, DomainGetCpuStatsArgs, DomainGetDiskErrorsArgs,
+    DomainGetIothreadInfoArgs, DomainGetVcpusArgs, DomainInterfaceStatsArgs, DomainMemoryStatsArgs,
 };
 use ostler_rpc::programs::remote::{
     DomainCreateArgs, DomainCreateWithFlagsArgs, DomainDestroyArgs, DomainDestroyFlagsArgs,
@@ -109,6 +111,7 @@ use crate::session::Session;
 
 /// The handlers of all pages.
 pub(super) const HANDLERS: &[&[Entry]] = &[
+    block::HANDLERS,
     counters::HANDLERS,
     describe::HANDLERS,
     input::HANDLERS,
@@ -126,6 +129,8 @@ pub trait NamesDomain {
 }
 
 names_domain! {
+    DomainBlockPullArgs DomainBlockRebaseArgs DomainBlockCommitArgs DomainBlockCopyArgs
+    DomainBlockJobAbortArgs DomainBlockJobSetSpeedArgs DomainGetBlockJobInfoArgs
     DomainBlockStatsArgs DomainBlockStatsFlagsArgs DomainGetBlockInfoArgs DomainGetCpuStatsArgs
     DomainGetDiskErrorsArgs DomainGetIothreadInfoArgs DomainGetVcpusArgs DomainInterfaceStatsArgs
     DomainMemoryStatsArgs

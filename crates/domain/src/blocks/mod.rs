@@ -11,6 +11,7 @@
 //! ```
 
 pub mod bitmaps;
+mod chain;
 pub mod create;
 mod format;
 pub mod header;
@@ -23,11 +24,13 @@ mod place;
 mod pseudo;
 mod server;
 mod storage;
+pub mod surgery;
 mod target;
 #[cfg(test)]
 mod tests;
 mod volumes;
 
+pub(crate) use chain::{ask_chains, resolve_chains};
 pub use format::{PassedAccess, Surroundings, format_props, slice_props, storage_props};
 pub use image::{Backing, Image, Slice};
 pub(crate) use image::{metadata_cache, metadata_cache_el, parse_nested};

@@ -107,3 +107,36 @@ fn a_chain_goes_on_below() {
     let paths: Vec<_> = top.chain().filter_map(Image::local_path).collect();
     assert_eq!(paths, ["/top", "/base"]);
 }
+
+/// A run's chain of qcow2 images, with numbers from 1.
+fn running(paths: &[&str]) -> Image {
+    let mut images = paths.iter().rev().map(|path| Image {
+        format: Some(ImageFormat::Qcow2),
+        ..Image::new(Place::File(Some((*path).to_owned())))
+    });
+    let last = Image { backing: super::Backing::End, ..images.next().unwrap() };
+    let mut chain =
+        images.fold(last, |below, image| Image { backing: super::Backing::Image(Box::new(below)), ..image });
+    crate::devices::disk::name_chain(&mut chain, 1, &super::Surroundings::default());
+    chain
+}
+
+fn paths(image: &Image) -> Vec<&str> {
+    image.chain().filter_map(Image::local_path).collect()
+}
+
+#[test]
+fn what_jobs_leave() {
+    use super::surgery::{committed, copied, pulled};
+    let chain = running(&["/a", "/b", "/c"]);
+    let done = pulled(&chain, Some("libvirt-3-format")).unwrap();
+    assert_eq!((paths(&done.image), done.removed.len()), (vec!["/a", "/c"], 1));
+    assert_eq!(done.removed[0].node_list(), ["libvirt-2-format", "libvirt-2-storage"]);
+    let done = pulled(&chain, None).unwrap();
+    assert_eq!((paths(&done.image), &done.image.backing), (vec!["/a"], &super::Backing::End));
+    let done = committed(&chain, "libvirt-1-format", "libvirt-2-format").unwrap();
+    assert_eq!(paths(&done.image), ["/b", "/c"]);
+    assert!(committed(&chain, "libvirt-3-format", "libvirt-1-format").is_err());
+    let done = copied(&chain, &running(&["/new"]), false);
+    assert_eq!((paths(&done.image), done.removed.len()), (vec!["/new"], 3));
+}

@@ -27,7 +27,7 @@ pub(crate) fn resolve_volumes(draft: &mut Draft, facts: &Facts) -> Result<()> {
         let optional = disk.image.startup_policy == Some(super::StartupPolicy::Optional);
         let mut failed = None;
         disk.image.for_each(&mut |image| {
-            let Place::Volume { pool, volume, mode, found } = &mut image.place else { return };
+            let Place::Volume { pool, volume, mode, found: found @ None } = &mut image.place else { return };
             let said = facts.volume(pool, volume);
             match said.and_then(|said| Ok((said, locate(said, volume, *mode)?))) {
                 Ok((said, place)) => {

@@ -15,16 +15,21 @@ use crate::devices::Build;
 use crate::sections::{backend, cpu, launch_security, memory, numa, sysinfo};
 use crate::{Domain, Draft, Setting, machine};
 
-/// What has to be known of the host before [`settle`].
+/// What has to be known of the host before [`ask`]: volumes and headers of images. Nothing is left
+/// to be asked once all is known; each answer may lead to more questions.
 pub fn ask_first(domain: &Domain) -> Vec<Query> {
     let mut out = Vec::new();
     blocks::ask_volumes(domain, &mut out);
+    blocks::ask_chains(domain, &mut out);
     out
 }
 
-/// The definition with what the host says of volumes in it.
+/// The definition with what the host says of the images in it.
 pub fn settle(domain: &Domain, facts: &Facts) -> Result<Domain> {
-    domain.with_images(|draft| blocks::resolve_volumes(draft, facts))
+    domain.with_images(|draft| {
+        blocks::resolve_volumes(draft, facts)?;
+        blocks::resolve_chains(draft, facts)
+    })
 }
 
 /// What has to be known of the host.

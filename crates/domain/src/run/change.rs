@@ -6,7 +6,7 @@ use ostler_base::YesNo;
 use ostler_vocab::chardev::{SocketMode, Source};
 
 use crate::devices::channel::{ChannelState, ChannelTarget};
-use crate::devices::disk::Tray;
+use crate::devices::disk::{Disk, Tray};
 use crate::devices::hostdev::Hostdev;
 use crate::devices::{CharDevice, Device};
 use crate::sections::clock::Offset;
@@ -36,6 +36,8 @@ pub enum RunChange {
         /// It is open now.
         open: bool,
     },
+    /// A disk has another chain of images, or another image is copied to.
+    Disk(Box<Disk>),
     /// The balloon moved: KiB that the guest has now.
     Memory(u64),
     /// The guest set its clock: seconds from what it began with.
@@ -128,6 +130,10 @@ impl Draft {
                 let tray = if *open { Tray::Open } else { Tray::Closed };
                 let drives = self.devices.disks.iter_mut().filter(|d| d.info().alias() == alias);
                 drives.for_each(|drive| drive.tray = Some(tray));
+            }
+            RunChange::Disk(disk) => {
+                let disks = self.devices.disks.iter_mut().filter(|d| d.target == disk.target);
+                disks.for_each(|there| *there = (**disk).clone());
             }
             RunChange::Memory(kib) => self.head.memory.current = (*kib).min(self.head.memory.total),
             RunChange::Clock(seconds) => {

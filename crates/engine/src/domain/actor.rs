@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ostler_base::Result;
 use ostler_host::{Exit, Process};
-use ostler_qmp::{Event, MonitorError};
+use ostler_qmp::{Event, EventKind, MonitorError};
 use rustix::process::Signal;
 use tokio::sync::{mpsc, watch};
 
@@ -72,6 +72,9 @@ fn report(exit: Result<Exit>) {
 }
 
 async fn take(engine: &Engine, guest: &Arc<Guest>, event: Event) {
+    if let EventKind::JobStatusChange { id, status } = &event.kind {
+        guest.block_jobs.tell(id, status);
+    }
     let effects = engine.turn(guest, |run| on_event(run, event.kind));
     carry_out(engine, guest, effects).await;
 }

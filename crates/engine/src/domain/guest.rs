@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::admit::Gate;
 use super::events::{Effect, Run};
+use super::jobs::Jobs;
 use super::learn::Learnt;
 use super::progress::JobBoard;
 use super::status::{Shutoff, Status};
@@ -112,6 +113,8 @@ pub struct Guest {
     pub(crate) sampler: Arc<Sampler>,
     /// How far its long job is.
     pub jobs: JobBoard,
+    /// Jobs of the emulator that somebody follows.
+    pub(crate) block_jobs: Jobs,
     writing: Mutex<()>,
     state: Mutex<State>,
     view: RwLock<Arc<View>>,
@@ -152,6 +155,7 @@ impl Guest {
             agent: tokio::sync::Mutex::default(),
             sampler: Arc::default(),
             jobs: JobBoard::default(),
+            block_jobs: Jobs::default(),
             writing: Mutex::default(),
             view: RwLock::new(Arc::new(view.clone())),
             state: Mutex::new(State { lifecycle: Lifecycle::Off, run, record: None, view }),

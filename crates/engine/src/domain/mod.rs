@@ -4,6 +4,7 @@ pub(crate) mod actor;
 pub mod admit;
 pub mod events;
 pub mod guest;
+pub mod jobs;
 pub(crate) mod learn;
 pub mod progress;
 pub mod view;

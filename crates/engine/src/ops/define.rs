@@ -84,6 +84,14 @@ impl Engine {
         Ok(view)
     }
 
+    /// Keeps another definition of a guest that has one.
+    pub(crate) async fn keep_definition(&self, guest: &Arc<Guest>, domain: Domain) -> Result<()> {
+        let path = self.store(&domain).await?;
+        let definition = Definition::ready(path, domain);
+        guest.update(|state| state.view.inactive = Some(definition));
+        Ok(())
+    }
+
     pub(crate) async fn store(&self, domain: &Domain) -> Result<PathBuf> {
         if !crate::paths::is_file_name(domain.name()) {
             return Err(Error::xml(format!("name {} cannot be a file name", domain.name())));

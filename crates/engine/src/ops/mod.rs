@@ -4,6 +4,7 @@
 //! through its owner.
 
 pub mod autostart;
+pub mod block;
 pub mod control;
 pub mod define;
 pub mod describe;

@@ -344,7 +344,15 @@ impl Engine {
         let host_model = self.host_model(emulator, domain)?;
         let setting = Setting { host_model: host_model.as_ref(), ..self.setting(Some(emulator)) };
         let mut asker = Asker::default();
-        let domain = &plans::start::settle(domain, &asker.answer(&plans::start::ask_first(domain))?)?;
+        let mut domain = domain.clone();
+        loop {
+            let questions = plans::start::ask_first(&domain);
+            if questions.is_empty() {
+                break;
+            }
+            domain = plans::start::settle(&domain, &asker.answer(&questions)?)?;
+        }
+        let domain = &domain;
         let facts = asker.answer(&plans::start::ask(domain, &setting))?;
         let (live, mut launch) = plans::start::plan(domain, &setting, &facts, Numbering::From(FIRST_FD))?;
         if waits {

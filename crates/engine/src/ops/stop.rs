@@ -142,6 +142,7 @@ impl Engine {
 /// What is left to do when the process of a run is gone: clean up, tell, forget.
 pub(crate) async fn clean_up(engine: &Engine, guest: &Arc<Guest>, why: Shutoff) {
     let before = guest.view();
+    guest.block_jobs.clear();
     let (worker, owner) = (engine.clone(), Arc::clone(guest));
     let done = blocking(move || {
         let _turn = owner.writing();

@@ -13,7 +13,7 @@ use ostler_plan::{Part, Query, Resource, ResourceKind};
 use ostler_vocab::address::{Address, DriveAddress};
 use ostler_vocab::storage_auth::StorageAuth;
 use ostler_vocab::storage_encryption::StorageEncryption;
-use ostler_xml::{El, Element};
+use ostler_xml::{Document, El, Element};
 
 use super::{Build, Device, Info, Kind, Slot, VirtioModel};
 use crate::blocks::metadata_cache;
@@ -27,7 +27,7 @@ pub use crate::blocks::{
 pub use driver::DiskDriver;
 pub use iotune::{IoTune, ThrottleFilter};
 pub use mirror::{Mirror, MirrorJob, MirrorState};
-pub use run::{DiskRun, ImageRun, NodeRole, RunSecret};
+pub use run::{DiskRun, ImageRun, NodeRole, RunSecret, name_chain};
 pub(crate) use run::{image_from_run, image_to_run, name_nodes, name_nodes_from};
 
 words! {
@@ -159,6 +159,16 @@ fn identification(el: &Element<'_>, name: &str, most: usize) -> Result<Option<St
         refuse!(xml, "disk {name} is not printable string");
     }
     Ok(Some(text))
+}
+
+/// Reads the image that a document with one `<disk>` describes.
+pub fn image_from_document(text: &str) -> Result<Image> {
+    let document = Document::parse(text, "disk_definition")?;
+    let root = document.root();
+    if root.name() != "disk" {
+        refuse!(xml, "unexpected root element <{}>, expecting <disk>", root.name());
+    }
+    parse_image(&root)
 }
 
 /// Reads the image of a disk: type, driver, source and what is below.

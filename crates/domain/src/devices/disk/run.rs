@@ -210,6 +210,19 @@ impl Image {
     }
 }
 
+/// Numbers a chain of images that is about to be added to a run, from this number on, and names its
+/// nodes; images that have a number keep it.
+pub fn name_chain(image: &mut Image, first: u32, around: &Surroundings) {
+    let (mut number, mut around) = (first, *around);
+    image.for_each(&mut |image| {
+        if image.index.is_none() {
+            image.name_nodes(number, &around, &mut 0);
+            number = number.saturating_add(1);
+        }
+        around = around.below();
+    });
+}
+
 /// Numbers what has no number yet: the images of all disks and the filters above them, from the
 /// last disk to the first, each chain from its top; and names their nodes.
 pub(crate) fn name_nodes(disks: &mut [Disk], layered: bool) {
@@ -259,6 +272,9 @@ impl Disk {
 
     pub(super) fn read_run(&mut self, el: &Element<'_>) -> Result<()> {
         self.image.read_run(el)?;
+        if let (Some(mirror), Some(el)) = (&mut self.mirror, el.child("mirror")) {
+            mirror.image.read_run(&el)?;
+        }
         let Some(private) = el.child("privateData") else { return Ok(()) };
         self.run.qom_name = private.child("qom").and_then(|qom| qom.attr("name")).map(str::to_owned);
         let nodes = private.child("nodenames");
@@ -270,6 +286,9 @@ impl Disk {
 
     pub(super) fn write_run(&self, el: &mut El) {
         self.image.write_run(el);
+        if let (Some(mirror), Some(el)) = (&self.mirror, el.child_mut("mirror")) {
+            mirror.image.write_run(el);
+        }
         let mut private = El::new("privateData");
         private.extend(self.run.qom_name.iter().map(|name| El::new("qom").attr("name", name)));
         let copy = self.run.copy_on_read.iter().map(|name| (NodeRole::CopyOnRead, name.clone()));
