@@ -13,7 +13,7 @@ pub(crate) fn run(input: &[u8]) {
     let rows = PROGRAMS.iter().flat_map(|program| program.rows);
     let count = rows.clone().count();
     let Some(row) = rows.into_iter().nth(choice / 2 % count) else { return };
-    let recode = if choice % 2 == 0 { row.recode_args } else { row.recode_ret };
+    let recode = if choice.is_multiple_of(2) { row.recode_args } else { row.recode_ret };
     if let Ok(once) = recode(bytes) {
         assert_eq!(recode(&once).as_ref(), Ok(&once), "{}", row.name);
     }

@@ -41,7 +41,7 @@ impl Service for Reader {
             })));
         }
         match (call.row.recode_args)(call.content) {
-            Ok(_) if call.serial % 2 == 0 => Outcome::Later(Box::pin(async { Ok(Reply::empty()) })),
+            Ok(_) if call.serial.is_multiple_of(2) => Outcome::Later(Box::pin(async { Ok(Reply::empty()) })),
             Ok(_) => Outcome::Now(Ok(Reply::empty())),
             Err(why) => Outcome::Now(Err(Error::internal(why.to_string()))),
         }

@@ -120,7 +120,7 @@ settings! {
 /// none.
 fn check(config: &Config) -> Result<(), String> {
     for (key, value) in [("auth_unix_ro", &config.auth_unix_ro), ("auth_unix_rw", &config.auth_unix_rw)] {
-        if *value != Way::None {
+        if *value == Way::Polkit {
             return Err(format!(
                 "{key} = \"{value}\": this authentication is not available; set it to \"none\" and restrict the socket with unix_sock_group and its permissions"
             ));

@@ -156,7 +156,8 @@ fn act<P: Procedure>(request: &Request<'_>) -> Outcome
 where
     Daemon: Act<P>,
 {
-    match request.admit::<P, <Daemon as Act<P>>::On>(|_| false) {
+    // Who has yet to say who it is has opened nothing.
+    match request.admit::<P, <Daemon as Act<P>>::On>(|_| P::ROW.rule.api.is_empty()) {
         Ok((on, args)) => {
             let workers = request.daemon.roster(request.session.connection().socket()).workers.clone();
             let urgent = P::ROW.rule.priority == Priority::High;

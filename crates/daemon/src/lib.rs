@@ -31,6 +31,7 @@ pub mod pidfile;
 pub mod ports;
 pub mod qemu_conf;
 pub mod roster;
+pub mod sasl;
 pub mod serve;
 pub mod session;
 pub mod settings;

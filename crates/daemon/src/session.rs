@@ -11,6 +11,7 @@ use ostler_rpc::connection::{Connection, SocketKind};
 
 use crate::auth::Way;
 use crate::callbacks::Callbacks;
+use crate::sasl::Conversation;
 
 /// A client's session.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ struct State {
     gone: bool,
     /// The name that SASL knows it by.
     user: Option<String>,
+    /// What it is saying to prove that.
+    conversation: Option<Conversation>,
 }
 
 impl Session {
@@ -75,6 +78,16 @@ impl Session {
     /// SASL knows it by this name.
     pub fn set_user(&self, user: String) {
         self.state().user = Some(user);
+    }
+
+    /// What it is saying to prove who it is goes on with its next call; an earlier one ends.
+    pub fn keep_conversation(&self, conversation: Conversation) {
+        self.state().conversation = Some(conversation);
+    }
+
+    /// What it is saying to prove who it is.
+    pub fn take_conversation(&self) -> Option<Conversation> {
+        self.state().conversation.take()
     }
 
     /// Whether it may only look.

@@ -1,7 +1,6 @@
 //! The page of settings: every key, what its value has to be, what it is if nothing says it.
 //!
 //! `OSTLER_UPDATE=1 cargo test -p ostler-daemon --test settings` writes it anew.
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
 use std::fmt::Write;
 use std::fs;

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use ostler_base::{Error, Result};
@@ -16,6 +16,7 @@ use crate::message::{FRAME_MAX, Header, MessageKind, Payload, Status};
 use crate::outbox::{End, Outbox};
 use crate::stream::Streams;
 use crate::table::{Procedure, Program};
+use crate::transport::Layer;
 
 /// What a connection may ask of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +115,8 @@ pub struct Connection {
     pub(crate) streams: Arc<Streams>,
     watched: AtomicBool,
     pub(crate) ended: OnceLock<Closed>,
+    /// The layer that begins behind the reply to this procedure.
+    layer: Mutex<Option<(i32, Layer)>>,
 }
 
 impl Connection {
@@ -128,6 +131,7 @@ impl Connection {
             streams: Arc::default(),
             watched: AtomicBool::new(false),
             ended: OnceLock::new(),
+            layer: Mutex::default(),
         })
     }
 
@@ -204,6 +208,18 @@ impl Connection {
 
     pub(crate) fn is_watched(&self) -> bool {
         self.watched.load(Ordering::Relaxed)
+    }
+
+    /// Behind the next reply to a procedure of this number everything goes through a layer. The call
+    /// that asks for it must be the one that is being answered.
+    pub fn protect_behind(&self, procedure: i32, layer: Layer) {
+        *self.layer.lock().unwrap_or_else(PoisonError::into_inner) = Some((procedure, layer));
+    }
+
+    /// The layer that begins behind a reply to this procedure.
+    pub(crate) fn layer_behind(&self, procedure: i32) -> Option<Layer> {
+        let mut layer = self.layer.lock().unwrap_or_else(PoisonError::into_inner);
+        layer.take_if(|(wanted, _)| *wanted == procedure).map(|(_, layer)| layer)
     }
 
     /// Ends the connection at once.

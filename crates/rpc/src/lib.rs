@@ -121,5 +121,5 @@ pub use server::Server;
 pub use service::{Call, Outcome, Reply, Service, Task};
 pub use stream::{Stream, StreamEvent};
 pub use table::{Procedure, Program, Row};
-pub use transport::Transport;
+pub use transport::{ByteStream, Layer, Transport};
 pub use xdr::Xdr;

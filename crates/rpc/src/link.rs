@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use crate::incoming::{Broken, Incoming};
 use crate::message::Frame;
 use crate::outbox::{End, Outbox};
-use crate::transport::Transport;
+use crate::transport::{Layer, Transport};
 
 /// How many frames one write takes.
 const GATHERED: usize = 16;
@@ -143,6 +143,9 @@ impl Link {
             }
             while let Some(frame) = self.out.pop_front_if(|f| f.bytes().is_empty() && f.fds.is_empty()) {
                 self.outbox.sent(&frame);
+                if let Some(layer) = frame.layer {
+                    self.put_on(layer)?;
+                }
             }
         }
         if !self.flushed {
@@ -152,14 +155,25 @@ impl Link {
         Poll::Ready(Ok(()))
     }
 
-    /// One write of as many frames as go together: FDs follow their own frame at once.
+    /// Everything goes through a layer from now on. What came before, and was not asked for, could be
+    /// anybody's: it must not be taken for what comes through the layer.
+    fn put_on(&mut self, layer: Layer) -> Result<(), Closed> {
+        if !self.incoming.is_empty() {
+            return Err(Closed::Framing("data came before the security layer was there"));
+        }
+        self.transport.wrap(layer);
+        Ok(())
+    }
+
+    /// One write of as many frames as go together: FDs follow their own frame at once, a layer
+    /// begins behind its own.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut slices = [IoSlice::new(&[]); GATHERED];
         let mut count = 0;
         for (slot, frame) in slices.iter_mut().zip(&self.out) {
             *slot = IoSlice::new(frame.bytes());
             count += 1;
-            if !frame.fds.is_empty() {
+            if !frame.fds.is_empty() || frame.layer.is_some() {
                 break;
             }
         }

@@ -340,7 +340,8 @@ fn reply(
         }
         Ok(Reply { payload, stream }) => {
             match payload.into_frame(call.answered(MessageKind::Reply, Status::Ok)) {
-                Ok(frame) => {
+                Ok(mut frame) => {
+                    frame.layer = connection.layer_behind(call.procedure);
                     let open =
                         |serve: Serve| serve(Stream::open(call, &connection.outbox, &connection.streams));
                     return (frame, stream.map(open));

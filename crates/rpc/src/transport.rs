@@ -24,6 +24,24 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
 
+type Bytes = Box<dyn ByteStream>;
+
+/// What puts a security layer around a byte stream.
+pub struct Layer(Box<dyn FnOnce(Bytes) -> Bytes + Send>);
+
+impl Layer {
+    /// A layer; `wrap` is given what is below it.
+    pub fn new(wrap: impl FnOnce(Box<dyn ByteStream>) -> Box<dyn ByteStream> + Send + 'static) -> Self {
+        Layer(Box::new(wrap))
+    }
+}
+
+impl std::fmt::Debug for Layer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Layer")
+    }
+}
+
 /// What a connection's frames travel over.
 pub struct Transport(Kind);
 
@@ -41,6 +59,16 @@ impl Transport {
     /// Any byte stream; FDs cannot be passed over it.
     pub fn stream(stream: impl ByteStream) -> Self {
         Transport(Kind::Stream(Box::new(stream)))
+    }
+
+    /// Puts a layer around it. FDs cannot be passed any more.
+    pub(crate) fn wrap(&mut self, layer: Layer) {
+        let nothing = Kind::Stream(Box::new(tokio::io::empty()));
+        let below: Box<dyn ByteStream> = match std::mem::replace(&mut self.0, nothing) {
+            Kind::Unix(socket) => Box::new(socket),
+            Kind::Stream(stream) => stream,
+        };
+        self.0 = Kind::Stream((layer.0)(below));
     }
 
     /// Whether FDs can be passed.

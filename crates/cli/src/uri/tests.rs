@@ -1,3 +1,7 @@
+//! What URIs mean.
+//!
+//! Owns: tables of URIs. Never: connects.
+
 use super::*;
 
 fn target(uri: Option<&str>) -> Result<Target> {

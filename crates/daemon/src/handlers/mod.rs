@@ -3,6 +3,7 @@
 //! Owns: the table by number. Never: more than a few lines for a procedure; the work is elsewhere.
 
 mod admin;
+mod authenticate;
 mod capabilities;
 mod connect;
 mod domain;
@@ -22,6 +23,7 @@ use crate::dispatch::{Entry, Table, table};
 
 static REMOTE: Table = table(&[
     &[
+        authenticate::HANDLERS,
         capabilities::HANDLERS,
         connect::HANDLERS,
         events::HANDLERS,

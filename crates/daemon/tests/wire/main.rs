@@ -4,6 +4,7 @@
 
 mod administration;
 mod authority;
+mod sasl;
 mod tls;
 
 use std::fs;
@@ -33,7 +34,10 @@ impl Instance {
         let root = std::env::temp_dir().join(format!("ostlerd-wire-{}-{name}", std::process::id()));
         fs::create_dir_all(root.join("etc/libvirt")).unwrap();
         fs::write(root.join("etc/libvirt/libvirtd.conf"), config).unwrap();
+        fs::create_dir_all(root.join("etc/sasl2")).unwrap();
+        fs::write(root.join("etc/sasl2/libvirt.conf"), "mech_list: scram-sha-256\n").unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ostlerd"));
+        command.env("SASL_CONF_PATH", root.join("etc/sasl2"));
         command.arg("--root").arg(&root).arg("--report-ready").args(options);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

@@ -15,6 +15,7 @@ use std::os::fd::OwnedFd;
 
 use ostler_base::{Error, Result};
 
+use crate::transport::Layer;
 use crate::xdr::{Xdr, XdrError, encode, xdr_enum, xdr_structs};
 
 pub use error::WireError;
@@ -203,13 +204,15 @@ impl Payload {
         if let Some(room) = self.buffer.get_mut(start..PREFIX) {
             room.copy_from_slice(&front);
         }
-        Ok(Frame { buffer: self.buffer, sent: start, fds: self.fds.into() })
+        Ok(Frame { layer: None, buffer: self.buffer, sent: start, fds: self.fds.into() })
     }
 }
 
 /// A frame on its way out.
 #[derive(Debug, Default)]
 pub(crate) struct Frame {
+    /// What everything behind it goes through, both ways.
+    pub(crate) layer: Option<Layer>,
     buffer: Vec<u8>,
     /// How much of the buffer has been sent, or is not to be sent.
     sent: usize,

@@ -6,6 +6,7 @@
 mod behaviour;
 mod demo;
 mod hostile;
+mod layer;
 mod raw;
 mod reference;
 mod smoke;
