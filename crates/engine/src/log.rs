@@ -46,6 +46,11 @@ pub fn opening(moment: SystemTime, vector: &[String]) -> String {
     lines
 }
 
+/// Variables, program and arguments on one line, as a shell takes them.
+pub fn command(vector: &[String]) -> String {
+    vector.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
 /// The line that a run ends with.
 pub fn closing(moment: SystemTime, reason: &str) -> String {
     format!("{}: shutting down, reason={reason}\n", timestamp(moment))
@@ -64,6 +69,11 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_line_for_a_shell() {
+        assert_eq!(command(&["-name".into(), "a b".into()]), "-name 'a b'");
+    }
 
     #[test]
     fn moments() {

@@ -30,6 +30,7 @@
 //!
 //! After a restart of the daemon `Process::adopt(pid, start_time)` finds the same process or nothing.
 
+mod affinity;
 mod chain;
 mod command;
 mod devices;
@@ -53,6 +54,7 @@ use std::io;
 
 use ostler_base::Error;
 
+pub use affinity::set_affinity;
 pub use chain::chain;
 pub use command::{Program, find_program_path};
 pub use exec::{Host, RecordingHost, execute, take_back};

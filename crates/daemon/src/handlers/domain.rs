@@ -73,6 +73,7 @@ macro_rules! names_domain {
 
 mod block;
 mod counters;
+mod cpus;
 mod describe;
 pub(super) mod direct;
 mod input;
@@ -81,6 +82,7 @@ mod list;
 mod look;
 mod memory;
 mod saved;
+mod tuning;
 
 use std::sync::Arc;
 
@@ -113,6 +115,7 @@ use crate::session::Session;
 pub(super) const HANDLERS: &[&[Entry]] = &[
     block::HANDLERS,
     counters::HANDLERS,
+    cpus::HANDLERS,
     describe::HANDLERS,
     input::HANDLERS,
     life::HANDLERS,
@@ -120,6 +123,7 @@ pub(super) const HANDLERS: &[&[Entry]] = &[
     look::HANDLERS,
     memory::HANDLERS,
     saved::HANDLERS,
+    tuning::HANDLERS,
 ];
 
 /// Arguments that name a domain.

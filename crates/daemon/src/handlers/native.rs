@@ -1,4 +1,4 @@
-//! Command lines of emulators turned into documents.
+//! Command lines of emulators turned into documents, and documents into what would be run.
 //!
 //! Owns: the check of the format's name. Never: reads an option.
 
@@ -11,11 +11,12 @@ use ostler_rpc::programs::remote::procedures as call;
 use super::only_flags;
 use crate::access::Allowed;
 use crate::daemon::Daemon;
-use crate::dispatch::{Answer, Host, handlers};
+use crate::dispatch::{Act, Answer, Host, handlers};
 use crate::session::Session;
 
 handlers! {
     answer call::ConnectDomainXmlFromNative;
+    act call::ConnectDomainXmlToNative;
 }
 
 /// The one format that this driver has.
@@ -43,5 +44,20 @@ impl Answer<call::ConnectDomainXmlFromNative> for Daemon {
         known_format(&args.native_format)?;
         let imported = ostler_native::import(&args.native_config)?;
         Ok(wire::ConnectDomainXmlFromNativeRet { domain_xml: imported.xml })
+    }
+}
+impl Act<call::ConnectDomainXmlToNative> for Daemon {
+    type On = Host;
+
+    async fn act(
+        self: Arc<Self>,
+        _: Arc<Session>,
+        _on: Allowed<Host>,
+        args: wire::ConnectDomainXmlToNativeArgs,
+    ) -> Result<wire::ConnectDomainXmlToNativeRet> {
+        only_flags(args.flags, 0, "qemuConnectDomainXMLToNative", Origin::Qemu)?;
+        known_format(&args.native_format)?;
+        let native_config = self.engine.command_line(&args.domain_xml).await?;
+        Ok(wire::ConnectDomainXmlToNativeRet { native_config })
     }
 }

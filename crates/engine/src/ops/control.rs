@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ostler_base::json::json;
-use ostler_base::{Origin, Result, Word, refuse};
+use ostler_base::{Error, Origin, Result, Word, refuse};
 use ostler_domain::Domain;
 use ostler_domain::sections::lifecycle::{CrashAction, EndAction};
 
@@ -117,9 +117,14 @@ impl Engine {
 
     /// Changes what is done when the guest ends by itself.
     pub async fn set_end(&self, guest: &Arc<Guest>, end: End, action: CrashAction, flags: u32) -> Result<()> {
+        let plain = EndAction::parse(action.as_str());
+        if end != End::Crash && plain.is_none() {
+            let event = if end == End::Reboot { "reboot" } else { "poweroff" };
+            let text = format!("Lifecycle event '{event}' doesn't support '{action}' action");
+            return Err(Error::unsupported(text).from_origin(Origin::Domain));
+        }
         let _pass = guest.gate.enter(Job::Modify, "remoteDispatchDomainSetLifecycleAction").await?;
         let targets = Targets::of(flags, &guest.view())?;
-        let plain = EndAction::parse(action.as_str());
         if targets.live
             && end == End::Reboot
             && let Some(plain) = plain
@@ -134,10 +139,8 @@ impl Engine {
                 (End::Poweroff, Some(action)) => lifecycle.on_poweroff = action,
                 (End::Reboot, Some(action)) => lifecycle.on_reboot = action,
                 (End::Crash, _) => lifecycle.on_crash = action,
-                (End::Poweroff | End::Reboot, None) => {
-                    let event = if end == End::Reboot { "reboot" } else { "poweroff" };
-                    refuse!(invalid_arg, "Lifecycle event '{event}' doesn't support '{action}' action")
-                }
+                // Refused above.
+                (End::Poweroff | End::Reboot, None) => {}
             }
             Ok(())
         })

@@ -45,7 +45,7 @@ use crate::files::Durability;
 use crate::{confine, files, log};
 
 /// The first descriptor that an emulator is handed.
-const FIRST_FD: u32 = 3;
+pub(crate) const FIRST_FD: u32 = 3;
 
 /// How much of what an emulator said last is shown to a client, bytes.
 const LAST_WORDS: u64 = 4096;

@@ -54,13 +54,12 @@ pub(crate) fn no_config() -> Error {
 impl View {
     /// The one definition that a question with these flags is about.
     pub fn asked(&self, flags: u32, setting: &Setting<'_>) -> Result<Arc<Shown>> {
+        if flags & AFFECT_LIVE != 0 && flags & AFFECT_CONFIG != 0 {
+            let text = "Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are mutually exclusive";
+            return Err(Error::verbatim(Code::InvalidArg, Origin::Domain, text));
+        }
         let targets = Targets::of(flags, self)?;
         match (targets, &self.live, &self.inactive) {
-            (Targets { live: true, config: true }, ..) => {
-                let text =
-                    "Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are mutually exclusive";
-                Err(Error::new(Code::InvalidArg, Origin::Domain, text))
-            }
             (Targets { live: true, .. }, Some(live), _) => Ok(Arc::clone(live)),
             (_, _, Some(inactive)) => inactive.get(setting),
             (Targets { live: true, .. }, None, None) => Err(not_running()),

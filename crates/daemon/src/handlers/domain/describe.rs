@@ -49,18 +49,22 @@ act!(DomainRename, |daemon, guest, args| {
     Ok(DomainRenameRet { retcode: 0 })
 });
 
+fn wrong(text: String) -> Error {
+    Error::invalid_arg(text).from_origin(Origin::Domain)
+}
+
 /// An event and an action, by their numbers in the public headers.
 fn lifecycle(kind: u32, action: u32) -> Result<(End, CrashAction)> {
     let end = match kind {
         0 => End::Poweroff,
         1 => End::Reboot,
         2 => End::Crash,
-        _ => return Err(Error::invalid_arg(format!("Invalid lifecycle type '{kind}'"))),
+        _ => return Err(wrong(format!("invalid lifecycle type '{kind}'"))),
     };
     let place = usize::try_from(action).unwrap_or(usize::MAX);
     match CrashAction::WORDS.get(place) {
         Some((_, action)) => Ok((end, *action)),
-        None => Err(Error::invalid_arg(format!("Invalid lifecycle action '{action}'"))),
+        None => Err(wrong(format!("invalid lifecycle action '{action}'"))),
     }
 }
 
