@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ostler_base::{OnOff, Result};
+use ostler_base::{Error, OnOff, Result};
 use ostler_xml::{El, Element};
 
 /// Where a device sits on its bus.
@@ -193,12 +193,18 @@ impl PciAddress {
     pub fn parse(el: &Element<'_>) -> Result<Self> {
         let bounded = |name: &str, most: u32| -> Result<u32> {
             let value = el.number_in::<u32>(name, 0)?.unwrap_or(0);
-            if value > most {
-                return Err(
-                    el.fault(format!("Invalid PCI address {name}='0x{value:02x}', must be <= 0x{most:02x}"))
-                );
+            if value <= most {
+                return Ok(value);
             }
-            Ok(value)
+            Err(match name {
+                "function" => {
+                    el.fault(format!("Invalid PCI address function=0x{value:x}, must be <= {most}"))
+                }
+                "bus" => {
+                    el.fault(format!("Invalid PCI address bus='0x{value:02x}', must be <= 0x{most:02X}"))
+                }
+                _ => el.fault(format!("Invalid PCI address {name}='0x{value:x}', must be <= 0x{most:x}")),
+            })
         };
         let (domain, bus) = (bounded("domain", 0xffff)?, bounded("bus", 0xff)?);
         let (slot, function) = (bounded("slot", 0x1f)?, bounded("function", 7)?);
@@ -354,7 +360,9 @@ impl Address {
 fn usb_port(el: &Element<'_>) -> Result<Vec<u8>> {
     let Some(text) = el.attr("port") else { return Ok(Vec::new()) };
     let ports: Option<Vec<u8>> = text.split('.').map(|p| p.parse().ok()).collect();
-    ports.filter(|ports| ports.len() <= 7).ok_or_else(|| el.fault("Cannot parse <address> 'port' attribute"))
+    ports
+        .filter(|ports| ports.len() <= 4)
+        .ok_or_else(|| Error::internal("Cannot parse <address> 'port' attribute"))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! `<hub>`: more USB ports.
 
-use ostler_base::{Result, words};
+use ostler_base::{Result, refuse, words};
 use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind};
-use crate::{Head, WriteMode};
+use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
     /// `<hub type='…'>`
@@ -45,6 +45,13 @@ impl Device for Hub {
 
     fn format(&self, _mode: &WriteMode) -> El {
         El::new("hub").attr("type", self.kind)
+    }
+
+    fn validate(&self, draft: &Draft, _setting: &Setting<'_>) -> Result<()> {
+        if draft.devices.has_no_usb() {
+            refuse!(unsupported, "Can't add USB hub: USB is disabled for this domain");
+        }
+        Ok(())
     }
 
     fn usb_turn(&self) -> Option<u8> {

@@ -160,9 +160,7 @@ impl Info {
             Some(Address::Pci(pci)) => {
                 self.zpci_part(build, *pci);
                 props.set("bus", pci_bus(build, *pci)?);
-                if pci.multifunction == Some(OrdOnOff::On) {
-                    props.set("multifunction", true);
-                }
+                props.set_opt("multifunction", pci.multifunction.map(|m| m == OrdOnOff::On));
                 props.set("addr", pci_place(*pci));
                 props.set_opt("acpi-index", self.acpi_index);
                 self.rom_props(props);
@@ -179,11 +177,13 @@ impl Info {
                 props.set_opt("irq", isa.irq);
             }
             Some(Address::VirtioSerial(port)) => {
-                props.set("bus", format!("virtio-serial{}.{}", port.controller, port.bus));
+                let bus = serial_controller(build, ControllerType::VirtioSerial, port.controller);
+                props.set("bus", format!("{bus}.{}", port.bus));
                 props.set("nr", port.port);
             }
             Some(Address::Ccid { controller, slot }) => {
-                props.set("bus", format!("ccid{controller}.0"));
+                let bus = serial_controller(build, ControllerType::Ccid, *controller);
+                props.set("bus", format!("{bus}.0"));
                 props.set("slot", *slot);
             }
             Some(Address::Drive(_) | Address::VirtioMmio | Address::Dimm { .. } | Address::Unassigned)
@@ -227,6 +227,13 @@ fn check_loadparm(text: &str) -> Result<()> {
         .from_origin(ostler_base::Origin::Domain));
     }
     Ok(())
+}
+
+/// The alias of a controller, also where nobody made it.
+fn serial_controller(build: &Build<'_>, kind: ControllerType, index: u32) -> String {
+    let same = |c: &&super::controller::Controller| c.kind == kind && c.index.unwrap_or(0) == index;
+    let found = build.draft.devices.controllers.iter().find(same).map(|c| c.info_alias().to_owned());
+    found.filter(|alias| !alias.is_empty()).unwrap_or_else(|| format!("{kind}{index}"))
 }
 
 /// The name of the bus that an address is on.

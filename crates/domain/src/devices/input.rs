@@ -59,6 +59,20 @@ impl Input {
         let virtio = VirtioOptions::default();
         Input { kind, bus, model: None, source: None, virtio, info: Info::default() }
     }
+
+    /// Only what is passed from the host has forms for old and for new guests.
+    fn validate_virtio(&self, _setting: &Setting<'_>) -> Result<()> {
+        if matches!(self.model, Some(VirtioModel::Transitional | VirtioModel::NonTransitional))
+            && self.kind != InputType::Passthrough
+        {
+            refuse!(
+                unsupported,
+                "virtio (non-)transitional models are not supported for input type={}",
+                self.kind
+            );
+        }
+        Ok(())
+    }
 }
 
 impl Kind for Input {
@@ -146,7 +160,13 @@ impl Device for Input {
         Ok(())
     }
 
-    fn validate(&self, _draft: &Draft, _setting: &Setting<'_>) -> Result<()> {
+    fn validate(&self, draft: &Draft, setting: &Setting<'_>) -> Result<()> {
+        if self.bus == Some(InputBus::Usb) && draft.devices.has_no_usb() {
+            refuse!(unsupported, "Can't add USB input device. USB bus is disabled");
+        }
+        if self.bus == Some(InputBus::Virtio) {
+            self.validate_virtio(setting)?;
+        }
         if self.bus == Some(InputBus::Ps2) && self.kind == InputType::Tablet {
             refuse!(internal, "ps2 bus does not support {} input device", self.kind);
         }

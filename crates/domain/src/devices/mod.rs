@@ -525,6 +525,12 @@ fn parse_one<K: Kind>(el: &Element<'_>, mode: &ReadMode) -> Result<K> {
 }
 
 impl Devices {
+    /// Whether the definition says that there is no USB.
+    pub(crate) fn has_no_usb(&self) -> bool {
+        let usb = |c: &&controller::Controller| c.kind == controller::ControllerType::Usb;
+        self.controllers.iter().filter(usb).any(|c| c.model.as_deref() == Some("none"))
+    }
+
     /// Names disks on SCSI controllers that have no channels, which no disk can tell alone.
     pub(crate) fn alias_narrow_scsi(&mut self) {
         for controller in self.controllers.iter().filter(|c| c.is_narrow_scsi()) {

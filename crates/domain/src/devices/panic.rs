@@ -58,7 +58,8 @@ impl Device for Panic {
     fn complete(&mut self, head: &Head, _setting: &Setting<'_>) -> Result<()> {
         if self.model.is_none() {
             let x86 = head.os.arch.is_some_and(ostler_base::Arch::is_x86);
-            self.model = crate::machine::of(&head.os).builtin_panic().or(x86.then_some(PanicModel::Isa));
+            let machine = crate::machine::of(&head.os);
+            self.model = machine.default_panic().or(x86.then_some(PanicModel::Isa));
         }
         Ok(())
     }
@@ -78,6 +79,12 @@ impl Device for Panic {
             Some(PanicModel::Hyperv) if !x86 => {
                 refuse!(unsupported, "only i686 and x86_64 guests support panic device of model 'hyperv'")
             }
+            Some(PanicModel::Pseries | PanicModel::S390)
+                if self.info.address.is_some() || self.info.wants_pci =>
+            {
+                let model = self.model.map(|m| m.to_string()).unwrap_or_default();
+                refuse!(unsupported, "setting the panic device address is not supported for model '{model}'")
+            }
             Some(PanicModel::Pseries | PanicModel::S390) if x86 => {
                 let model = self.model.map(|m| m.to_string()).unwrap_or_default();
                 refuse!(unsupported, "panic device of model '{model}' is not supported for this guest")
@@ -87,7 +94,7 @@ impl Device for Panic {
     }
 
     fn slot(&self, _draft: &Draft) -> Slot {
-        if self.model == Some(PanicModel::Pvpanic) { Slot::Pcie } else { Slot::None }
+        if self.model == Some(PanicModel::Pvpanic) { Slot::Root } else { Slot::None }
     }
 
     fn alias(&self, nth: usize, _head: &Head) -> String {
@@ -108,7 +115,7 @@ impl Device for Panic {
                 build.parts.push(Part::Device(props));
             }
             Some(PanicModel::Pvpanic) => {
-                let mut props = Props::new().with("driver", "pvpanic-pci").with("id", self.info.alias());
+                let mut props = Props::new().with("driver", "pvpanic-pci");
                 self.info.bus_props(build, &mut props)?;
                 build.parts.push(Part::Device(props));
             }

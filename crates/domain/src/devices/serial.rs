@@ -69,7 +69,7 @@ pub struct Serial {
 impl Serial {
     /// A serial port of which only the source is known.
     pub(crate) fn plain(device: CharDevice) -> Self {
-        Serial { device, target: None, port: Some(0), model: None, info: Info::default() }
+        Serial { device, target: None, port: None, model: None, info: Info::default() }
     }
 
     /// Whether a console is made of it where there is none.
@@ -125,6 +125,10 @@ impl Device for Serial {
     }
 
     fn complete(&mut self, head: &Head, _setting: &Setting<'_>) -> Result<()> {
+        // What was once the only word for a serial port still says nothing more than that.
+        if self.target == Some(SerialTarget::Isa) {
+            self.target = None;
+        }
         if self.target.is_none() {
             self.target = match &self.info.address {
                 Some(Address::Usb(_)) => Some(SerialTarget::Usb),

@@ -1,6 +1,6 @@
 //! `<tpm>`: a trusted platform module, passed through, emulated or outside.
 
-use ostler_base::{Error, Result, Uuid, refuse, words};
+use ostler_base::{Arch, Error, Result, Uuid, Word, refuse, words};
 use ostler_caps::emulator::Flag;
 use ostler_plan::{
     Action, Chardev, ChardevBackend, FdKind, FdSource, Part, Props, Query, Resource, ResourceKind,
@@ -16,6 +16,45 @@ words! {
     pub TpmModel { Tis = "tpm-tis", Crb = "tpm-crb", Spapr = "tpm-spapr", SpaprProxy = "spapr-tpm-proxy" }
     /// `<backend version='…'>`
     pub TpmVersion { V1 = "1.2", V2 = "2.0" }
+    /// `<active_pcr_banks>`
+    pub PcrBank { Sha1 = "sha1", Sha256 = "sha256", Sha384 = "sha384", Sha512 = "sha512" }
+    /// `<profile removeDisabled='…'>`
+    pub RemoveDisabled { Check = "check", FipsHost = "fips-host" }
+}
+
+/// `<profile>`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TpmProfile {
+    /// `source`: what `swtpm_setup` knows it by.
+    pub source: String,
+    /// `removeDisabled`: leave out what the host's libraries do not allow.
+    pub remove_disabled: Option<RemoveDisabled>,
+    /// `name`, once it was made.
+    pub name: Option<String>,
+}
+
+impl TpmProfile {
+    fn parse(el: &Element<'_>) -> Result<Self> {
+        Ok(TpmProfile {
+            source: el.attr("source").map(str::to_owned).ok_or_else(|| el.missing("source"))?,
+            remove_disabled: el.word("removeDisabled")?,
+            name: el.attr("name").map(str::to_owned),
+        })
+    }
+
+    fn format(&self) -> El {
+        El::new("profile")
+            .attr("source", &self.source)
+            .attr_opt("removeDisabled", self.remove_disabled)
+            .attr_opt("name", self.name.as_ref())
+    }
+}
+
+fn parse_banks(backend: &Element<'_>) -> Result<Vec<PcrBank>> {
+    let Some(named) = backend.child("active_pcr_banks") else { return Ok(Vec::new()) };
+    // In the order of their strength, whatever the order of the document.
+    let there = |bank: &&PcrBank| named.child(bank.as_str()).is_some();
+    Ok(PcrBank::WORDS.iter().map(|(_, bank)| bank).filter(there).copied().collect())
 }
 
 /// A TPM.
@@ -42,6 +81,10 @@ pub enum TpmBackend {
         version: Option<TpmVersion>,
         /// `persistent_state`: keep its state when the guest is undefined.
         persistent_state: Option<ostler_base::YesNo>,
+        /// `<profile>`: which algorithms a new TPM has.
+        profile: Option<TpmProfile>,
+        /// `<active_pcr_banks>`: names of hashes.
+        banks: Vec<PcrBank>,
     },
     /// A software TPM that somebody else runs.
     External {
@@ -68,6 +111,8 @@ impl Kind for Tpm {
             "emulator" => TpmBackend::Emulator {
                 version: backend.word("version")?,
                 persistent_state: backend.yes_no("persistent_state")?,
+                profile: backend.child("profile").map(|p| TpmProfile::parse(&p)).transpose()?,
+                banks: parse_banks(&backend)?,
             },
             "external" => {
                 let source = backend.child("source");
@@ -101,10 +146,17 @@ impl Device for Tpm {
             TpmBackend::Passthrough { device } => {
                 El::new("backend").attr("type", "passthrough").child(El::new("device").attr("path", device))
             }
-            TpmBackend::Emulator { version, persistent_state } => El::new("backend")
-                .attr("type", "emulator")
-                .attr_opt("version", *version)
-                .attr_opt("persistent_state", *persistent_state),
+            TpmBackend::Emulator { version, persistent_state, profile, banks } => {
+                let mut backend = El::new("backend")
+                    .attr("type", "emulator")
+                    .attr_opt("version", *version)
+                    .attr_opt("persistent_state", *persistent_state);
+                let mut named = El::new("active_pcr_banks");
+                named.extend(banks.iter().map(|bank| El::new(bank.as_str())));
+                backend.push_filled(named);
+                backend.extend(profile.as_ref().map(TpmProfile::format));
+                backend
+            }
             TpmBackend::External { path } => {
                 let source =
                     El::new("source").attr("type", "unix").attr("mode", "connect").attr("path", path);
@@ -114,17 +166,37 @@ impl Device for Tpm {
         El::new("tpm").attr_opt("model", self.model).child(backend)
     }
 
-    fn complete(&mut self, _head: &Head, _setting: &Setting<'_>) -> Result<()> {
-        let model = *self.model.get_or_insert(TpmModel::Tis);
+    fn complete(&mut self, head: &Head, _setting: &Setting<'_>) -> Result<()> {
+        let arch = head.os.arch;
+        let power = arch.is_some_and(|arch| matches!(arch, Arch::Ppc64 | Arch::Ppc64le));
+        let model = *self.model.get_or_insert(if power { TpmModel::Spapr } else { TpmModel::Tis });
         if let TpmBackend::Emulator { version, .. } = &mut self.backend {
-            version.get_or_insert(if model == TpmModel::Tis { TpmVersion::V1 } else { TpmVersion::V2 });
+            let old = model == TpmModel::Tis && arch.is_some_and(Arch::is_x86);
+            version.get_or_insert(if old { TpmVersion::V1 } else { TpmVersion::V2 });
         }
         Ok(())
     }
 
+    fn spapr_vio_base(&self) -> Option<u64> {
+        (self.model == Some(TpmModel::Spapr)).then_some(0x4000)
+    }
+
     fn validate(&self, draft: &Draft, setting: &Setting<'_>) -> Result<()> {
-        if draft.devices.tpms.len() > 1 {
-            refuse!(unsupported, "only a single TPM non-proxy device is supported");
+        let like = |tpm: &&Tpm| tpm.is_proxy() == self.is_proxy();
+        if draft.devices.tpms.iter().filter(like).count() > 1 {
+            let kind = if self.is_proxy() { "TPM Proxy" } else { "TPM non-proxy" };
+            refuse!(unsupported, "only a single {kind} device is supported");
+        }
+        if self.is_proxy() && !matches!(self.backend, TpmBackend::Passthrough { .. }) {
+            refuse!(unsupported, "TPM Proxy devices require 'Passthrough' backend");
+        }
+        if let TpmBackend::Emulator { version: Some(TpmVersion::V1), banks, profile, .. } = &self.backend {
+            if !banks.is_empty() {
+                refuse!(unsupported, "<active_pcr_banks/> requires TPM version '{}'", TpmVersion::V2);
+            }
+            if profile.is_some() {
+                refuse!(unsupported, "<profile/> requires TPM version '{}'", TpmVersion::V2);
+            }
         }
         if let TpmBackend::Emulator { version: Some(TpmVersion::V1), .. } = self.backend
             && self.model == Some(TpmModel::Crb)
@@ -134,6 +206,7 @@ impl Device for Tpm {
         let flag = match self.model {
             Some(TpmModel::Crb) => Flag::TpmCrb,
             Some(TpmModel::Spapr) => Flag::TpmSpapr,
+            Some(TpmModel::SpaprProxy) => Flag::SpaprTpmProxy,
             _ => Flag::TpmTis,
         };
         if setting.emulator.is_some() && !setting.has(flag) {
@@ -158,10 +231,7 @@ impl Device for Tpm {
         let versions = build.facts.words(&Query::SwtpmVersions)?;
         let version = version.unwrap_or(TpmVersion::V2);
         if !versions.iter().any(|v| *v == version.to_string()) {
-            let detail = format!(
-                "TPM version '{version}' is not supported by the installed swtpm; install swtpm and swtpm-tools"
-            );
-            return Err(Error::unsupported(detail));
+            refuse!(unsupported, "TPM version '{version}' is not supported");
         }
         out.extend(self.swtpm(version, build));
         Ok(())
@@ -172,6 +242,11 @@ impl Device for Tpm {
         let id = format!("tpm-{alias}");
         let mut tpmdev = Props::new();
         match &self.backend {
+            TpmBackend::Passthrough { device } if self.is_proxy() => {
+                let props = Props::new().with("driver", "spapr-tpm-proxy").with("id", alias);
+                build.parts.push(Part::Device(props.with("host-path", device.as_str())));
+                return Ok(());
+            }
             TpmBackend::Passthrough { device } => {
                 let cancel = cancel_path(device)?;
                 let device = FdSource::Open(device.into());
@@ -196,10 +271,15 @@ impl Device for Tpm {
             }
         }
         build.parts.push(Part::Tpmdev(tpmdev));
-        let driver = self.model.map(|m| m.to_string()).unwrap_or_default();
-        build
-            .parts
-            .push(Part::Device(Props::new().with("driver", driver).with("tpmdev", id).with("id", alias)));
+        let x86 = build.draft.head.os.arch.is_some_and(Arch::is_x86);
+        let driver = match self.model {
+            // Boards without an ISA bus have it in memory.
+            Some(TpmModel::Tis) if !x86 => "tpm-tis-device".to_owned(),
+            model => model.map(|m| m.to_string()).unwrap_or_default(),
+        };
+        let mut props = Props::new().with("driver", driver).with("tpmdev", id).with("id", alias);
+        self.info.bus_props(build, &mut props)?;
+        build.parts.push(Part::Device(props));
         Ok(())
     }
 
@@ -228,6 +308,11 @@ impl Device for Tpm {
 }
 
 impl Tpm {
+    /// Whether it passes the guest's requests to a TPM of the host beside the guest's own.
+    fn is_proxy(&self) -> bool {
+        self.model == Some(TpmModel::SpaprProxy)
+    }
+
     fn socket(&self, uuid: Uuid, name: &str, setting: &Setting<'_>) -> String {
         match &self.backend {
             TpmBackend::External { path } => path.clone(),
@@ -252,6 +337,18 @@ impl Tpm {
         setup
             .extend(words("--not-overwrite --createek --create-ek-cert --create-platform-cert --lock-nvram"));
         setup.extend(v2.then(|| "--tpm2".to_owned()));
+        if let TpmBackend::Emulator { banks, profile, .. } = &self.backend {
+            if !banks.is_empty() {
+                let names: Vec<&str> = banks.iter().map(|bank| bank.as_str()).collect();
+                setup.extend(["--pcr-banks".to_owned(), names.join(",")]);
+            }
+            if let Some(profile) = profile {
+                setup.extend(["--profile-name".to_owned(), profile.source.clone()]);
+                let remove = profile.remove_disabled.map(|how| how.to_string());
+                setup
+                    .extend(remove.into_iter().flat_map(|how| ["--profile-remove-disabled".to_owned(), how]));
+            }
+        }
         let mut serve = words("swtpm socket --ctrl");
         serve.push(format!("type=unixio,path={socket},mode=0600"));
         serve.extend(["--tpmstate".to_owned(), format!("dir={state},mode=0600"), "--terminate".to_owned()]);

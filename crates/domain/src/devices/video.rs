@@ -117,8 +117,17 @@ impl Video {
         }
     }
 
+    /// Whether it is a virtio device that is a VGA card as well.
+    fn is_virtio_vga(&self, setting: &Setting<'_>) -> bool {
+        let flag = match self.backend {
+            Some(VideoBackend::Vhostuser) => Flag::VhostUserVga,
+            _ => Flag::VirtioVga,
+        };
+        self.kind == Some(VideoType::Virtio) && self.primary && setting.has(flag)
+    }
+
     fn driver(&self, build: &Build<'_>) -> Result<String> {
-        let vga = self.primary && machine::of(&build.draft.head.os).has_vga();
+        let vga = self.is_virtio_vga(build.setting);
         let name = match self.kind {
             Some(VideoType::Vga) => "VGA",
             Some(VideoType::Cirrus) => "cirrus-vga",
@@ -269,6 +278,9 @@ impl Device for Video {
         if self.kind == Some(VideoType::None) && draft.devices.videos.len() > 1 {
             refuse!(xml, "a 'none' video type must be the only video device defined for the domain");
         }
+        if self.kind == Some(VideoType::Ramfb) && (self.info.address.is_some() || self.info.wants_pci) {
+            refuse!(unsupported, "address not supported for video type ramfb");
+        }
         let second = matches!(self.kind, Some(VideoType::Qxl | VideoType::Virtio | VideoType::None));
         if !self.primary && !second {
             let kind = self.kind.map(Word::as_str).unwrap_or_default();
@@ -300,7 +312,9 @@ impl Device for Video {
         }
         let alias = self.info.alias();
         let mut props = Props::new().with("driver", self.driver(build)?);
-        self.virtio.props(&mut props);
+        if !self.is_virtio_vga(build.setting) {
+            self.virtio.props(&mut props);
+        }
         props.set("id", alias);
         if matches!(self.kind, Some(VideoType::Qxl | VideoType::Virtio)) {
             props.set_opt("max_outputs", self.heads);

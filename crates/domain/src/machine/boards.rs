@@ -13,10 +13,6 @@ use crate::devices::video::VideoType;
 /// What the virtual boards of today have: PCI Express, virtio before all else.
 macro_rules! virtual_board {
     () => {
-        fn default_balloon(&self) -> bool {
-            false
-        }
-
         fn default_network_card(&self, _setting: &Setting<'_>) -> Option<&'static str> {
             Some("virtio")
         }
@@ -46,6 +42,14 @@ pub(super) struct ArmVirt;
 impl Machine for ArmVirt {
     virtual_board!();
 
+    fn default_balloon(&self) -> bool {
+        false
+    }
+
+    fn default_panic(&self) -> Option<PanicModel> {
+        Some(PanicModel::Pvpanic)
+    }
+
     fn default_acpi(&self) -> bool {
         true
     }
@@ -64,10 +68,6 @@ impl Machine for ArmVirt {
 
     fn usb_model(&self, setting: &Setting<'_>, _new: bool) -> Option<&'static str> {
         modern_usb(setting)
-    }
-
-    fn scsi_model(&self, _setting: &Setting<'_>) -> &'static str {
-        "virtio-scsi"
     }
 
     fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {
@@ -99,14 +99,9 @@ macro_rules! arm_board {
 /// 64-bit emulators have USB 3, the others what PCs had.
 fn arm_usb(setting: &Setting<'_>) -> Option<&'static str> {
     match setting.emulator {
-        Some(emulator) if emulator.arch != ostler_base::Arch::Aarch64 => first_of(
-            setting,
-            &[
-                (Flag::Piix3UsbUhci, "piix3-uhci"),
-                (Flag::PciOhci, "pci-ohci"),
-                (Flag::NecUsbXhci, "nec-xhci"),
-            ],
-        ),
+        Some(emulator) if emulator.arch != ostler_base::Arch::Aarch64 => {
+            first_of(setting, &[(Flag::Piix3UsbUhci, "piix3-uhci"), (Flag::PciOhci, "pci-ohci")])
+        }
         _ => modern_usb(setting),
     }
 }
@@ -181,6 +176,10 @@ pub(super) struct LoongarchVirt;
 impl Machine for LoongarchVirt {
     virtual_board!();
 
+    fn default_balloon(&self) -> bool {
+        false
+    }
+
     fn usb_model(&self, setting: &Setting<'_>, _new: bool) -> Option<&'static str> {
         first_of(setting, &[(Flag::QemuXhci, "qemu-xhci")])
     }
@@ -199,10 +198,6 @@ macro_rules! power64 {
     () => {
         fn default_video(&self) -> VideoType {
             VideoType::Vga
-        }
-
-        fn has_vga(&self) -> bool {
-            true
         }
 
         fn pci_root(&self) -> Option<PciModel> {
@@ -274,10 +269,6 @@ impl Machine for PowerIde {
 pub(super) struct PowerBoard;
 
 impl Machine for PowerBoard {
-    fn has_vga(&self) -> bool {
-        true
-    }
-
     fn pci_root(&self) -> Option<PciModel> {
         Some(PciModel::PciRoot)
     }
@@ -332,10 +323,6 @@ impl Machine for S390 {
 pub(super) struct Malta;
 
 impl Machine for Malta {
-    fn has_vga(&self) -> bool {
-        true
-    }
-
     fn builtin_ide(&self) -> bool {
         true
     }
@@ -357,10 +344,6 @@ impl Machine for Malta {
 pub(super) struct MipsBoard;
 
 impl Machine for MipsBoard {
-    fn has_vga(&self) -> bool {
-        true
-    }
-
     fn numbered_buses(&self) -> bool {
         false
     }
@@ -391,10 +374,6 @@ impl Machine for Sparc {
 pub(super) struct OldBoard;
 
 impl Machine for OldBoard {
-    fn has_vga(&self) -> bool {
-        true
-    }
-
     fn pci_root(&self) -> Option<PciModel> {
         Some(PciModel::PciRoot)
     }

@@ -80,10 +80,6 @@ macro_rules! isa_pc {
             VideoType::Cirrus
         }
 
-        fn has_vga(&self) -> bool {
-            true
-        }
-
         fn builtin_ps2(&self) -> bool {
             true
         }
@@ -250,10 +246,6 @@ struct Microvm;
 impl Machine for Microvm {
     fn default_video(&self) -> VideoType {
         VideoType::Cirrus
-    }
-
-    fn has_vga(&self) -> bool {
-        true
     }
 
     fn default_serial(&self) -> Option<(SerialTarget, SerialModel)> {

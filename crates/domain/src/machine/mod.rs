@@ -115,8 +115,7 @@ pub trait Machine: Sync {
     /// The model of a USB controller that has none; `new` where the guest can still be given what
     /// it did not have before.
     fn usb_model(&self, setting: &Setting<'_>, _new: bool) -> Option<&'static str> {
-        let choices =
-            [(Flag::Piix3UsbUhci, "piix3-uhci"), (Flag::PciOhci, "pci-ohci"), (Flag::NecUsbXhci, "nec-xhci")];
+        let choices = [(Flag::Piix3UsbUhci, "piix3-uhci"), (Flag::PciOhci, "pci-ohci")];
         first_of(setting, &choices)
     }
 
@@ -198,6 +197,11 @@ pub trait Machine: Sync {
         None
     }
 
+    /// The panic notifier of a definition that does not say which.
+    fn default_panic(&self) -> Option<PanicModel> {
+        self.builtin_panic()
+    }
+
     /// Whether the board has virtio transports in memory beside its PCI bus.
     fn has_virtio_mmio(&self) -> bool {
         false
@@ -216,11 +220,6 @@ pub trait Machine: Sync {
     /// The display adapter of a guest that has none and needs one.
     fn default_video(&self) -> VideoType {
         VideoType::Cirrus
-    }
-
-    /// Whether display adapters can be VGA.
-    fn has_vga(&self) -> bool {
-        false
     }
 
     /// Whether it has ACPI, where the emulator does not tell.

@@ -10,36 +10,41 @@ use crate::devices::controller::{Controller, ControllerType};
 use crate::{Draft, Setting};
 
 /// The first console and the first serial port are one: whichever is missing is made of the other.
-pub(super) fn consoles(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
-    let head = &draft.head;
+pub(super) fn consoles(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     let devices = &mut draft.devices;
-    let wants_serial = |c: &Console| c.target == Some(ConsoleTarget::Serial);
-    match (devices.consoles.first_mut(), devices.serials.is_empty()) {
-        (Some(console), true) if wants_serial(console) => {
-            let mut serial = console.to_serial();
-            serial.complete(head, setting)?;
-            devices.serials.push(serial);
+    if devices.consoles.iter().skip(1).any(|c| c.target == Some(ConsoleTarget::Serial)) {
+        refuse!(unsupported, "Only the first console can be a serial port");
+    }
+    match (devices.consoles.first_mut(), devices.serials.first()) {
+        (Some(console), None) if console.is_serial() => {
+            devices.serials.push(console.to_serial());
+            console.target = Some(ConsoleTarget::Serial);
         }
-        (None, false) if devices.serials[0].can_be_console() => {
-            devices.consoles.push(Console::of(&devices.serials[0]));
-        }
+        (Some(console), Some(serial)) if console.is_serial() => *console = Console::of(serial),
+        (_, Some(serial)) if serial.can_be_console() => devices.consoles.insert(0, Console::of(serial)),
         _ => {}
     }
-    for (nth, serial) in devices.serials.iter_mut().enumerate() {
-        serial.port.get_or_insert(u32::try_from(nth).unwrap_or(u32::MAX));
-    }
-    for (nth, parallel) in devices.parallels.iter_mut().enumerate() {
-        parallel.port.get_or_insert(u32::try_from(nth).unwrap_or(u32::MAX));
-    }
+    number_ports(devices.serials.iter_mut().map(|s| &mut s.port).collect());
+    number_ports(devices.parallels.iter_mut().map(|p| &mut p.port).collect());
     for (nth, console) in devices.consoles.iter_mut().enumerate() {
-        console.port.get_or_insert(u32::try_from(nth).unwrap_or(u32::MAX));
+        console.port = Some(u32::try_from(nth).unwrap_or(u32::MAX));
     }
     if let (Some(console), Some(serial)) = (devices.consoles.first_mut(), devices.serials.first())
-        && wants_serial(console)
+        && console.is_serial()
     {
-        *console = Console::of(serial);
+        console.port = serial.port;
     }
     Ok(())
+}
+
+/// Ports without a number come after all that have one.
+fn number_ports(mut ports: Vec<&mut Option<u32>>) {
+    for at in 0..ports.len() {
+        if ports[at].is_none() {
+            let last = ports.iter().filter_map(|port| **port).max();
+            *ports[at] = Some(last.map_or(0, |last| last.saturating_add(1)));
+        }
+    }
 }
 
 /// A controller for each disk on a bus that has none.
@@ -88,7 +93,10 @@ fn scsi_hostdevs(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
         for index in 0..=index.min(255) {
             let there = |c: &Controller| c.kind == ControllerType::Scsi && c.index.unwrap_or(0) == index;
             if !controllers.iter().any(there) {
-                let mut controller = Controller::unasked(ControllerType::Scsi, index, None);
+                // Like the ones that are there.
+                let like = controllers.iter().rfind(|c| c.kind == ControllerType::Scsi);
+                let model = like.and_then(|c| c.model.clone());
+                let mut controller = Controller::unasked(ControllerType::Scsi, index, model.as_deref());
                 controller.complete(&draft.head, setting)?;
                 controllers.push(controller);
             }

@@ -12,7 +12,7 @@ mod resolve;
 mod usb;
 mod zpci;
 
-use ostler_base::{OnOff, Result};
+use ostler_base::{OnOff, Result, refuse};
 
 pub(crate) use resolve::accelerator;
 
@@ -38,8 +38,8 @@ const PASSES: &[Pass] = &[
     primary_video,
     controllers::usb_models,
     interrupts,
-    devices_complete,
     controllers::consoles,
+    devices_complete,
     controllers::for_disks,
     places::serial_controllers,
     controllers::indexes,
@@ -125,6 +125,9 @@ fn implied(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
 /// one comes first.
 fn primary_video(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
     let videos = &mut draft.devices.videos;
+    if videos.iter().filter(|v| v.primary).count() > 1 {
+        refuse!(unsupported, "Only one primary video device is supported");
+    }
     let primary = videos.iter().position(|v| v.primary).unwrap_or(0);
     if let Some(video) = videos.get_mut(primary) {
         video.primary = true;

@@ -71,6 +71,22 @@ fn channel_io(draft: &mut Draft) -> Result<()> {
     Ok(())
 }
 
+/// No register of POWER's virtual bus twice, and none that the bus has not. The console that is a
+/// serial port shares the port's.
+fn check_registers(draft: &Draft) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for device in draft.devices.iter().filter(|d| d.spapr_vio_base().is_some()) {
+        let Some(Address::SpaprVio(Some(reg))) = device.info().address else { continue };
+        if reg > 0xffff_ffff {
+            refuse!(unsupported, "spapr-vio reg='0x{reg:x}' exceeds maximum possible value (0xffffffff)");
+        }
+        if !seen.insert(reg) {
+            refuse!(xml, "spapr-vio address 0x{reg:x} already in use");
+        }
+    }
+    Ok(())
+}
+
 /// Registers of devices on the virtual bus of POWER: each kind counts from a base of its own. The
 /// console that is a serial port is where the port is.
 pub(super) fn spapr_vio(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()> {
@@ -81,6 +97,7 @@ pub(super) fn spapr_vio(draft: &mut Draft, _setting: &Setting<'_>) -> Result<()>
         };
         draft.devices.iter().filter_map(reg).collect()
     };
+    check_registers(draft)?;
     let mut used = taken(draft);
     for device in draft.devices.iter_mut() {
         let Some(base) = device.spapr_vio_base() else { continue };

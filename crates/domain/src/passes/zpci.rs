@@ -12,6 +12,11 @@ use crate::{Draft, Setting};
 /// Gives every PCI function its two numbers.
 pub(super) fn identifiers(draft: &mut Draft, setting: &Setting<'_>) -> Result<()> {
     if !setting.has(Flag::Zpci) {
+        let said =
+            |d: &dyn Device| d.info().zpci.is_some() || d.info().pci().is_some_and(|p| p.zpci.is_some());
+        if setting.emulator.is_some() && draft.devices.iter().any(said) {
+            refuse!(unsupported, "This QEMU binary doesn't support zPCI");
+        }
         return Ok(());
     }
     let visits = draft.devices.visits();
@@ -34,10 +39,10 @@ pub(super) fn identifiers(draft: &mut Draft, setting: &Setting<'_>) -> Result<()
             refuse!(internal, "There are no more free zPCI identifiers");
         };
         if !uids.insert(uid) {
-            refuse!(internal, "zPCI uid {uid} is already reserved");
+            refuse!(internal, "zPCI uid {uid:o} is already reserved");
         }
         if !fids.insert(fid) {
-            refuse!(internal, "zPCI fid {fid} is already reserved");
+            refuse!(internal, "zPCI fid {fid:o} is already reserved");
         }
         pci.zpci = Some(Zpci { uid: Some(uid), fid: Some(fid) });
     }

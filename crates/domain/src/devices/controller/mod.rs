@@ -1,5 +1,8 @@
 //! `<controller>`: buses that other devices sit on.
 
+mod qemu;
+mod rules;
+
 use ostler_base::{Error, OnOff, Result, Word, refuse, words};
 use ostler_plan::{Part, Props};
 use ostler_xml::{El, Element};
@@ -130,7 +133,7 @@ impl PciTarget {
             chassis: of("chassis", 255)?,
             port: of("port", 255)?,
             bus_nr: of("busNr", 254)?,
-            index: of("index", 30)?,
+            index: of("index", u32::MAX)?,
             hotplug: target.on_off("hotplug")?,
             mem_reserve: target.number("memReserve")?,
             node: node.transpose().map_err(|_| Error::xml("Invalid target node number in PCI controller"))?,
@@ -192,6 +195,11 @@ impl Controller {
         }
     }
 
+    /// Its alias, once it has one.
+    pub(crate) fn info_alias(&self) -> &str {
+        self.info.alias()
+    }
+
     /// The PCI model, of PCI controllers.
     pub(crate) fn pci_model(&self) -> Option<PciModel> {
         self.model.as_deref().filter(|_| self.kind == ControllerType::Pci).and_then(PciModel::parse)
@@ -246,10 +254,16 @@ impl Controller {
     /// The name of the bus that it makes.
     pub(crate) fn bus_name(&self) -> String {
         let alias = self.info.alias();
+        let index = self.index.unwrap_or(0);
         match (self.kind, self.pci_model()) {
-            (ControllerType::Pci, Some(PciModel::PciRoot)) if self.index.unwrap_or(0) > 0 => {
-                format!("{alias}.0")
+            // The machine's own bus has the machine's name for it.
+            (ControllerType::Pci, Some(PciModel::PciRoot)) if index == 0 && alias.starts_with("ua-") => {
+                "pci.0".to_owned()
             }
+            (ControllerType::Pci, Some(PciModel::PcieRoot)) if alias.starts_with("ua-") => {
+                "pcie.0".to_owned()
+            }
+            (ControllerType::Pci, Some(PciModel::PciRoot)) if index > 0 => format!("{alias}.0"),
             (ControllerType::Pci, _) => alias.to_owned(),
             _ => format!("{alias}.0"),
         }
@@ -284,140 +298,6 @@ impl Controller {
             (ControllerType::Scsi | ControllerType::VirtioSerial, Some(model)) => VirtioModel::parse(model),
             _ => None,
         }
-    }
-
-    fn driver(&self) -> Result<String> {
-        let simple = match self.kind {
-            ControllerType::Usb => match (self.usb_model(), self.model.as_deref()) {
-                (Some((_, device, _)), _) => device,
-                (None, Some(other)) => {
-                    return Err(Error::unsupported(format!("{other} not supported in this QEMU binary")));
-                }
-                (None, None) => return Err(Error::unsupported("no model provided for USB controller")),
-            },
-            ControllerType::Sata => "ahci",
-            ControllerType::Ccid => "usb-ccid",
-            ControllerType::VirtioSerial => {
-                return self.virtio_model().unwrap_or(VirtioModel::Plain).driver("virtio-serial", &self.info);
-            }
-            ControllerType::Scsi => {
-                if let Some(model) = self.virtio_model() {
-                    return model.driver("virtio-scsi", &self.info);
-                }
-                let model = self.model.as_deref().unwrap_or_default();
-                match SCSI_MODELS.iter().find(|(name, _)| *name == model) {
-                    Some((_, device)) => device,
-                    None => {
-                        return Err(Error::unsupported(format!("Unsupported controller model: {model}")));
-                    }
-                }
-            }
-            ControllerType::Pci => return self.pci_driver(),
-            ControllerType::Ide => {
-                return Err(Error::unsupported(
-                    "Only a single IDE controller is supported for this machine type",
-                ));
-            }
-            ControllerType::Fdc => {
-                return Err(Error::unsupported(
-                    "Only a single FDC controller is supported for this machine type",
-                ));
-            }
-            ControllerType::Isa => return Err(Error::internal("the ISA bus is no device")),
-        };
-        Ok(simple.to_owned())
-    }
-
-    fn pci_driver(&self) -> Result<String> {
-        let default = match self.pci_model() {
-            Some(model) => model.default_device(),
-            None => None,
-        };
-        self.model_name
-            .clone()
-            .or_else(|| default.map(str::to_owned))
-            .ok_or_else(|| Error::internal("the root of the PCI buses is no device"))
-    }
-
-    /// Properties that only one type of controller has.
-    fn own_props(&self, props: &mut Props) {
-        match self.kind {
-            ControllerType::Scsi => {
-                props.set_opt("iothread", self.driver.iothread.map(|nth| format!("iothread{nth}")));
-                props.set_opt("num_queues", self.driver.queues);
-                props.set_opt("cmd_per_lun", self.driver.cmd_per_lun);
-                props.set_opt("max_sectors", self.driver.max_sectors);
-                props.set_opt("ioeventfd", self.driver.ioeventfd.map(OnOff::is_true));
-            }
-            ControllerType::VirtioSerial => {
-                props.set_opt("max_ports", self.ports);
-                props.set_opt("vectors", self.vectors);
-            }
-            ControllerType::Usb if self.model.as_deref().is_some_and(|model| model.ends_with("-xhci")) => {
-                props.set_opt("p2", self.ports);
-                props.set_opt("p3", self.ports);
-            }
-            ControllerType::Pci => self.pci_props(props),
-            _ => {}
-        }
-    }
-
-    fn pci_props(&self, props: &mut Props) {
-        let target = &self.target;
-        match self.pci_model() {
-            Some(PciModel::PcieRootPort | PciModel::PcieSwitchDownstreamPort) => {
-                props.set_opt("port", target.port);
-                props.set_opt("chassis", target.chassis);
-                props.set_opt("hotplug", target.hotplug.map(OnOff::is_true));
-                props.set_opt("mem-reserve", target.mem_reserve.map(|kib| kib.saturating_mul(1024)));
-            }
-            Some(PciModel::PciBridge) => props.set_opt("chassis_nr", target.chassis_nr),
-            Some(PciModel::PciExpanderBus | PciModel::PcieExpanderBus) => {
-                props.set_opt("bus_nr", target.bus_nr);
-                props.set_opt("numa_node", target.node);
-            }
-            Some(PciModel::PciRoot) => {
-                props.set_opt("index", target.index);
-                props.set_opt("numa_node", target.node);
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Controller {
-    /// PCI controllers that the machine cannot have.
-    fn check_pci_model(&self, head: &Head) -> Result<()> {
-        let machine = machine::of(&head.os);
-        let (Some(model), index) = (self.pci_model(), self.index.unwrap_or(0)) else { return Ok(()) };
-        let root = matches!(model, PciModel::PciRoot | PciModel::PcieRoot);
-        if root && index != 0 && !machine.numbered_roots() {
-            refuse!(xml, "pci-root and pcie-root controllers should have index 0");
-        }
-        if let Some(own) = machine.pci_root().filter(|own| index == 0 && *own != model) {
-            refuse!(
-                xml,
-                "The PCI controller with index='0' must be model='{own}' for this machine type, but model='{model}' was found instead"
-            );
-        }
-        let own = machine.pci_root();
-        if model == PciModel::PciExpanderBus && !(own == Some(PciModel::PciRoot) && machine.builtin_ide()) {
-            refuse!(
-                unsupported,
-                "pci-expander-bus controllers are only supported on 440fx-based machinetypes"
-            );
-        }
-        if model == PciModel::PcieExpanderBus && !machine.has_pcie_expanders() {
-            refuse!(unsupported, "pcie-expander-bus controllers are not supported with this machine type");
-        }
-        let cells = head.cells().len();
-        if let Some(node) = self.target.node.filter(|node| *node as usize >= cells) {
-            refuse!(
-                xml,
-                "{model} with index {index} is configured for a NUMA node ({node}) not present in the domain's <cpu><numa> array ({cells})"
-            );
-        }
-        Ok(())
     }
 }
 
@@ -458,9 +338,8 @@ impl Kind for Controller {
             None => None,
         };
         let ports = el.number::<u32>("ports")?;
-        let usb = kind == ControllerType::Usb;
-        if let Some(ports) = ports.filter(|ports| usb && !(1..=15).contains(ports)) {
-            return Err(Error::xml(format!("Invalid number of ports '{ports}' for USB controller")));
+        if kind == ControllerType::Usb && ports == Some(0) {
+            refuse!(xml, "Invalid number of ports '0' for USB controller");
         }
         Ok(Controller {
             kind,
@@ -548,10 +427,6 @@ impl Device for Controller {
         self.driver.virtio.refuse_unless(self.virtio_model().is_some())?;
         // Boards without USB of their own may name a place for one that never comes.
         let unmade = self.kind == ControllerType::Usb && self.model.is_none();
-        let s390 = draft.head.os.arch.is_some_and(ostler_base::Arch::is_s390);
-        if unmade && !s390 {
-            return Err(Error::unsupported("no model provided for USB controller"));
-        }
         if let (Some(ports), Some((_, _, Some(most)))) = (self.ports, self.usb_model()) {
             let model = self.model.as_deref().unwrap_or_default();
             let most = if model.ends_with("-xhci") { 15 } else { *most };
@@ -564,7 +439,7 @@ impl Device for Controller {
         if !self.is_builtin(&draft.head) && !absent && self.virtio_model().is_none() {
             self.driver()?;
         }
-        Ok(())
+        self.validate_root(draft)
     }
 
     fn slot(&self, draft: &Draft) -> Slot {
@@ -612,6 +487,9 @@ impl Device for Controller {
         let index = self.index.unwrap_or(0);
         match (self.kind, self.pci_model()) {
             (ControllerType::Pci, Some(PciModel::PcieRoot)) => "pcie.0".to_owned(),
+            (ControllerType::Pci, Some(PciModel::PciRoot)) if !machine::of(&head.os).numbered_buses() => {
+                "pci".to_owned()
+            }
             (ControllerType::Pci, _) => format!("pci.{index}"),
             (ControllerType::Ide | ControllerType::Sata, _) if self.is_builtin(head) => "ide".to_owned(),
             (ControllerType::Usb, _) if index == 0 => "usb".to_owned(),
@@ -638,15 +516,29 @@ impl Device for Controller {
         {
             build.parts.push(Part::plain("-global", format!("{bridge}.pci-hole64-size={kib}K")));
         }
-        if self.is_builtin(&build.draft.head) || self.model.as_deref() == Some("none") {
+        if let (Some(hotplug), Some(PciModel::PciRoot), Some(0)) =
+            (self.target.hotplug, self.pci_model(), self.index)
+        {
+            build.parts.push(Part::plain("-global", format!("PIIX4_PM.acpi-root-pci-hotplug={hotplug}")));
+        }
+        let s390 = build.draft.head.os.arch.is_some_and(ostler_base::Arch::is_s390);
+        let absent = match self.model.as_deref() {
+            Some("none") => true,
+            None => self.kind == ControllerType::Usb && s390,
+            _ => false,
+        };
+        if self.is_builtin(&build.draft.head) || absent {
             return Ok(());
         }
+        self.check_usb(build.setting)?;
         let mut props = Props::new().with("driver", self.driver()?);
         self.driver.virtio.props(&mut props);
         self.own_props(&mut props);
         if let Some(first) = self.info.master_port {
-            let alias = self.info.alias();
-            props.set("masterbus", format!("{alias}.0"));
+            let same =
+                |c: &&Controller| c.kind == ControllerType::Usb && c.index == self.index && !c.is_companion();
+            let master = build.draft.devices.controllers.iter().find(same).unwrap_or(self);
+            props.set("masterbus", master.bus_name());
             props.set("firstport", first);
         } else {
             props.set("id", self.info.alias());
