@@ -29,8 +29,8 @@ pub struct Policy {
     pub private_dev: bool,
     /// Whether a guest reaches only what is named.
     pub landlock: bool,
-    /// Whether a guest is put into control groups.
-    pub cgroups: bool,
+    /// Below which control group each guest gets one of its own; none where absent.
+    pub group_parent: Option<String>,
     /// Looks up users and groups of labels.
     pub accounts: Arc<dyn Accounts>,
 }
@@ -63,8 +63,8 @@ pub struct Confinement {
     pub private_dev: bool,
     /// Paths it can reach; nothing where reach is not confined.
     pub reach: Vec<ReachRule>,
-    /// Whether it is put into a control group of its own.
-    pub cgroup: bool,
+    /// Below which control group it gets one of its own; none where absent.
+    pub group_parent: Option<String>,
 }
 
 /// Decides how a guest is confined. `own` are directories that the daemon made for the run.
@@ -100,7 +100,7 @@ pub fn plan(policy: &Policy, label: &DacLabel, launch: &Launch, own: &[PathBuf])
         } else {
             Vec::new()
         },
-        cgroup: policy.cgroups && system,
+        group_parent: policy.group_parent.clone().filter(|_| system),
         identity,
     })
 }
@@ -131,7 +131,7 @@ mod tests {
             common_devices: vec!["/dev/null".into()],
             private_dev: true,
             landlock: true,
-            cgroups: true,
+            group_parent: Some("machine".into()),
             accounts: Arc::new(Few),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Owns: what each key turns on, and what holds where it is not set. Never: confines anything.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ostler_confine::{Accounts, COMMON_DEVICES, Identity, Policy};
@@ -37,10 +38,20 @@ pub(crate) fn policy(layout: &Layout, conf: &QemuConf) -> Result<Policy, String>
         },
         private_dev: mount,
         landlock: own.landlock,
-        cgroups: true,
+        group_parent: Some(group_parent(layout.root.as_deref().unwrap_or(Path::new("/")))),
         accounts: Arc::new(accounts::System),
         identity,
     })
+}
+
+/// Below which control group guests get theirs: the reference's, or for an instance with another root one
+/// of its own.
+fn group_parent(root: &Path) -> String {
+    let name = root.to_string_lossy().replace('/', "-");
+    match name.trim_matches('-') {
+        "" => "machine".to_owned(),
+        name => format!("ostler-{name}"),
+    }
 }
 
 /// As whom guests run: root unless configured; in a user's own instance as that user.

@@ -7,14 +7,20 @@ use std::path::{Path, PathBuf};
 
 use ostler_base::Result;
 use ostler_confine::{Confinement, DacLabel, Reach as Decided, Taking};
+use ostler_domain::sections::cputune::Knob;
 use ostler_domain::sections::seclabel::{LabelType, Seclabel};
+use ostler_domain::sections::tuning::MemoryLimit;
 use ostler_domain::{Domain, plans};
+use ostler_host::cgroup::{Group, GroupLimit};
 use ostler_host::ownership::{self, Change};
 use ostler_host::{Identity, Node, PrivateDev, Reach, Spawn, chain, check_way};
 use ostler_plan::{Action, Launch, Resource, ResourceKind};
 
 use crate::engine::Engine;
 use crate::files;
+
+/// The kernel's own period of CPU time, in microseconds.
+const USUAL_PERIOD: u64 = 100_000;
 
 /// The model of ownership in labels.
 const DAC: &str = "dac";
@@ -65,8 +71,25 @@ impl Engine {
             .inspect_err(|_| ownership::give_back(&journal, None))
     }
 
-    /// Gives the files of a run back. Blocks.
+    /// Puts a guest's process into a group of its own, with its devices and limits. Blocks.
+    pub(crate) fn enter_group(&self, domain: &Domain, confinement: &Confinement, pid: u32) -> Result<()> {
+        let Some(parent) = &confinement.group_parent else { return Ok(()) };
+        let group = Group::named(parent, &group_name(domain));
+        let devices: Vec<_> =
+            confinement.devices.iter().map(|rule| (rule.path.clone(), rule.write)).collect();
+        group
+            .enter(pid)
+            .and_then(|()| group.only_devices(&devices))
+            .and_then(|()| group.limit(&limits(domain)))
+            .map_err(|error| error.with_suffix(&format!(" (guest '{}')", domain.name())))
+    }
+
+    /// Gives the files of a run back, and removes its group. Blocks.
     pub(crate) fn take_back_files(&self, domain: &Domain) {
+        if let Some(parent) = self.policy().group_parent.as_ref().filter(|_| self.policy().identity.is_some())
+        {
+            Group::named(parent, &group_name(domain)).remove();
+        }
         files::remove_directory(&self.paths().dev(domain.name()));
         let launch = Launch { resources: plans::start::resources(domain), ..Launch::default() };
         let planned = ostler_confine::plan(self.policy(), &label(domain), &launch, &[]);
@@ -126,6 +149,33 @@ pub(crate) fn shown(confinement: &Confinement, domain: &Domain) -> Option<Seclab
         label: Some(label),
         base_label: given.and_then(|given| given.base_label.clone()),
     })
+}
+
+/// The name of a run's group, as the reference has it.
+fn group_name(domain: &Domain) -> String {
+    format!("qemu-{}-{}.libvirt-qemu", domain.id().unwrap_or(-1), domain.name())
+}
+
+/// The limits of a definition that hold for all of a guest's threads together.
+fn limits(domain: &Domain) -> Vec<GroupLimit> {
+    let knob =
+        |wanted| domain.head.cputune.knobs.iter().find(|(knob, _)| *knob == wanted).map(|(_, value)| *value);
+    let positive = |value: i64| u64::try_from(value).ok();
+    let mut out: Vec<GroupLimit> =
+        knob(Knob::Shares).and_then(positive).map(GroupLimit::CpuShares).into_iter().collect();
+    if let Some(quota) = knob(Knob::GlobalQuota) {
+        let period = knob(Knob::GlobalPeriod).and_then(positive).unwrap_or(USUAL_PERIOD);
+        out.push(GroupLimit::CpuQuota { quota, period });
+    }
+    let tuning = &domain.head.tuning;
+    out.extend(tuning.memory_limits.iter().filter_map(|(limit, kib)| match limit {
+        MemoryLimit::Hard => Some(GroupLimit::Memory(*kib)),
+        MemoryLimit::Soft => Some(GroupLimit::SoftMemory(*kib)),
+        MemoryLimit::SwapHard => Some(GroupLimit::MemoryAndSwap(*kib)),
+        MemoryLimit::MinGuarantee => None,
+    }));
+    out.extend(tuning.block_weight.map(|weight| GroupLimit::BlockWeight(weight.into())));
+    out
 }
 
 fn identity(confinement: &Confinement) -> Option<Identity> {

@@ -92,7 +92,7 @@ fn policy() -> Policy {
         common_devices: Vec::new(),
         private_dev: true,
         landlock: true,
-        cgroups: false,
+        group_parent: None,
         accounts: Arc::new(Nobody),
     }
 }

@@ -31,6 +31,7 @@
 //! After a restart of the daemon `Process::adopt(pid, start_time)` finds the same process or nothing.
 
 mod affinity;
+pub mod cgroup;
 mod chain;
 mod command;
 mod devices;

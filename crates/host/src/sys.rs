@@ -96,6 +96,71 @@ pub(crate) fn attach_tap(file: &std::fs::File, name: &str, multi_queue: bool) ->
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// What the kernel is told of a program; the fields that are needed here.
+#[repr(C)]
+#[derive(Default)]
+struct LoadProgram {
+    kind: u32,
+    count: u32,
+    instructions: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log: u64,
+    version: u32,
+    flags: u32,
+}
+
+/// What the kernel is told of where a program goes.
+#[repr(C)]
+struct AttachProgram {
+    group: u32,
+    program: u32,
+    kind: u32,
+    flags: u32,
+}
+
+/// Loads a program that decides about devices of control groups. The kernel checks every instruction.
+pub(crate) fn load_device_filter(program: &[u64]) -> io::Result<OwnedFd> {
+    const LOAD: libc::c_int = 5;
+    const CGROUP_DEVICE: u32 = 15;
+    let license = c"GPL";
+    let order = LoadProgram {
+        kind: CGROUP_DEVICE,
+        count: u32::try_from(program.len()).unwrap_or(u32::MAX),
+        instructions: program.as_ptr().addr() as u64,
+        license: license.as_ptr().addr() as u64,
+        ..LoadProgram::default()
+    };
+    // SAFETY: the structure and the two ranges that it points to (`count` instructions of eight bytes, a
+    // text that ends with a zero) are alive and only read during the call.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, LOAD, &raw const order, std::mem::size_of::<LoadProgram>()) };
+    let number = libc::c_int::try_from(result).unwrap_or(-1);
+    if number < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: on success the kernel has just opened this descriptor for nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Puts such a program in charge of a group, in place of the one before.
+pub(crate) fn attach_device_filter(group: impl AsFd, program: impl AsFd) -> io::Result<()> {
+    const ATTACH: libc::c_int = 8;
+    const DEVICES: u32 = 6;
+    let order = AttachProgram {
+        group: group.as_fd().as_raw_fd().cast_unsigned(),
+        program: program.as_fd().as_raw_fd().cast_unsigned(),
+        kind: DEVICES,
+        flags: 0,
+    };
+    // SAFETY: the structure is alive and only read during the call; it points to nothing.
+    let result = unsafe {
+        libc::syscall(libc::SYS_bpf, ATTACH, &raw const order, std::mem::size_of::<AttachProgram>())
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

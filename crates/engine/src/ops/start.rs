@@ -397,6 +397,7 @@ impl Engine {
         let child = spawn(confine::confined(launch, confinement, &staging), self.launcher(), output)?;
         let process = Process::adopt(child.pid(), Some(child.start_time()))?;
         let process = Arc::new(process.ok_or_else(|| Error::internal("the launcher ended early"))?);
+        self.enter_group(domain, confinement, process.pid())?;
         let destroyed = guest.update(|state| {
             state.lifecycle = Lifecycle::Starting(Some(Arc::clone(&process)));
             state.view.pid = Some(process.pid());
