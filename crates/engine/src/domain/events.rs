@@ -189,6 +189,10 @@ impl Run {
     }
 
     fn shut_down(&mut self, guest: bool, reason: &str) -> Vec<Effect> {
+        if matches!(self.status, Status::Shutdown(_)) {
+            // It says so again when its emulator is asked to end.
+            return Vec::new();
+        }
         let detail = match (guest, reason) {
             (true, _) => events::ShutDown::Guest,
             (false, "") => events::ShutDown::Finished,

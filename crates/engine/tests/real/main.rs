@@ -4,6 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
+mod edges;
+mod saved;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
