@@ -14,6 +14,14 @@ pub fn group(name: &str) -> Result<u32, String> {
     look_up(name, Path::new("/etc/group"), "group")
 }
 
+/// The users that a group lists as its members.
+pub fn members(group: &str) -> Vec<u32> {
+    let text = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let line = text.lines().find(|line| line.split(':').next() == Some(group));
+    let names = line.and_then(|line| line.split(':').nth(3)).unwrap_or_default();
+    names.split(',').filter_map(|name| user(name).ok()).collect()
+}
+
 /// The name of a user.
 pub fn user_name(number: u32) -> Option<String> {
     name(number, Path::new("/etc/passwd"))

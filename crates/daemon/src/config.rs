@@ -40,7 +40,7 @@ settings! {
         auth_tls: Way = Way::None;
         /// How strong the encryption of SASL has to be over TCP without TLS, in bits; not below 56.
         tcp_min_ssf: u32 = 56;
-        /// What decides who may do what.
+        /// What decides who may do what: `none`, or `rules`, the file `access.rules` beside this one.
         access_drivers: Vec<String> = Vec::new();
         /// The key of the server's certificate; `/etc/pki/libvirt/private/serverkey.pem`.
         key_file: Option<String> = None;
@@ -119,14 +119,14 @@ settings! {
 /// Refuses what cannot be kept: a way of authentication that is not there must not be taken for
 /// none.
 fn check(config: &Config) -> Result<(), String> {
-    for (key, value) in [("auth_unix_ro", &config.auth_unix_ro), ("auth_unix_rw", &config.auth_unix_rw)] {
-        if *value == Way::Polkit {
-            return Err(format!(
-                "{key} = \"{value}\": this authentication is not available; set it to \"none\" and restrict the socket with unix_sock_group and its permissions"
-            ));
+    for (key, value) in [("auth_tcp", config.auth_tcp), ("auth_tls", config.auth_tls)] {
+        if value == Way::Polkit {
+            return Err(format!("{key} = \"polkit\": polkit knows processes of this host only"));
         }
     }
-    if let Some(driver) = config.access_drivers.iter().find(|driver| *driver != "none") {
+    if let Some(driver) =
+        config.access_drivers.iter().find(|driver| !["none", "rules"].contains(&&driver[..]))
+    {
         return Err(format!("access_drivers = \"{driver}\": this access driver is not available"));
     }
     for (key, value) in [
@@ -208,7 +208,7 @@ mod tests {
         for (text, message) in cases {
             assert_eq!(parse(text), Err(message.to_owned()));
         }
-        assert!(parse("auth_unix_rw = \"polkit\"").unwrap_err().contains("not available"));
+        assert!(parse("auth_tls = \"polkit\"").unwrap_err().contains("processes of this host"));
     }
 
     #[test]

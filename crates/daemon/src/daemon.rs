@@ -11,6 +11,7 @@ use ostler_rpc::connection::SocketKind;
 use ostler_rpc::tls::ServerTls;
 use tokio::sync::{Notify, watch};
 
+use crate::access::Rules;
 use crate::callbacks::Numbers;
 use crate::capabilities::Known;
 use crate::config::Config;
@@ -35,6 +36,8 @@ pub struct Daemon {
     timeout: watch::Sender<u32>,
     /// TLS, where it is served.
     tls: OnceLock<ServerTls>,
+    /// Who may do what, where that is ruled.
+    rules: RwLock<Option<Arc<Rules>>>,
     /// Told when it is to end.
     end: Notify,
     /// What is known of the emulator that is used where a guest names none.
@@ -69,6 +72,7 @@ impl Daemon {
             config: RwLock::new(Arc::new(config)),
             timeout: watch::Sender::new(0),
             tls: OnceLock::new(),
+            rules: RwLock::default(),
             end: Notify::new(),
             emulator: Emulator::default(),
             engine: Arc::new(engine),
@@ -91,6 +95,16 @@ impl Daemon {
     /// From now on these settings count.
     pub fn set_config(&self, config: Config) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// The rules of access, where there are any.
+    pub fn rules(&self) -> Option<Arc<Rules>> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on these rules count.
+    pub fn set_rules(&self, rules: Option<Rules>) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules.map(Arc::new);
     }
 
     /// TLS is served.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use ostler_engine::events::{Event, Screen, ScreenAddress, What};
+use ostler_rpc::access::{Need, Object, Permission, When};
 use ostler_rpc::programs::remote as wire;
 use ostler_rpc::programs::remote::procedures as call;
 use ostler_rpc::xdr::List;
@@ -12,10 +13,14 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tracing::warn;
 
+use crate::access::Visible;
 use crate::callbacks::{Class, Form, Target};
 use crate::daemon::Daemon;
 use crate::params::typed;
 use crate::session::Session;
+
+/// What a client needs to hear of a guest.
+const SEEN: Need = Need { object: Object::Domain, permission: Permission::Getattr, when: When::Always };
 
 /// Tells clients of everything that `events` yields, until there are no more.
 pub async fn deliver(daemon: Arc<Daemon>, mut events: Receiver<Event>) {
@@ -68,6 +73,9 @@ const BLOCK_JOB_BY_DISK: i32 = 16;
 fn tell_all(daemon: &Daemon, event: &Event) {
     let object = Target::Uuid(event.uuid);
     for session in daemon.listening() {
+        if !Visible::to(daemon, &session, Some(SEEN)).shows(&event.name, event.uuid) {
+            continue;
+        }
         for number in numbers(&event.what) {
             let wanted: Vec<(Form, i32)> = session.with_callbacks(|callbacks| {
                 let matching = callbacks.matching(Class::Domain, *number, &object);

@@ -14,15 +14,23 @@ use ostler_rpc::service::{Call, Outcome, Reply, Service};
 use ostler_rpc::table::{Priority, Procedure, Program};
 use ostler_rpc::{Closed, xdr::Xdr};
 
-use crate::access::{self, Allowed, of_function};
+use crate::access::{self, Allowed, Subject, of_function};
 use crate::auth::Way;
 use crate::daemon::Daemon;
 use crate::session::Session;
 
 /// What a call is about, found from its arguments before anything else is done with them.
 pub trait Find<P: Procedure>: Sized + Send + 'static {
+    /// Whether it leaves out what the caller may not see.
+    const FILTERS: bool = false;
+
     /// Finds the object.
     fn find(daemon: &Daemon, session: &Session, args: &P::Args) -> Result<Self>;
+
+    /// What rules of access know it by; nothing of what is not known before the call.
+    fn subject(&self) -> Subject {
+        Subject::default()
+    }
 }
 
 /// The host: what calls are about that name no object.
@@ -102,7 +110,9 @@ impl Request<'_> {
         let args = self.call.args::<P>()?;
         let find = || On::find(self.daemon, self.session, &args);
         let rule = &P::ROW.rule;
-        let on = access::authorize(self.session, rule, P::condition(&args), before_open(&args), find)?;
+        let clients = (&**self.daemon, &**self.session);
+        let what = (rule, P::condition(&args));
+        let on = access::authorize(clients, what, before_open(&args), find, On::subject, On::FILTERS)?;
         Ok((on, args))
     }
 }
@@ -291,7 +301,11 @@ fn refuse(request: &Request<'_>) -> Error {
     if row.rule.api.is_empty() {
         return Error::new(Code::AuthFailed, Origin::Rpc, "");
     }
-    match access::check(request.session, &row.rule, condition, false) {
+    let checked = access::check(request.session, &row.rule, condition, false).and_then(|()| {
+        let unknown = Subject::default();
+        access::permit(request.daemon, request.session, &row.rule, condition, &unknown, false)
+    });
+    match checked {
         Err(error) => error,
         Ok(()) => Error::no_support(row.rule.api).from_origin(of_function(row.rule.api)),
     }

@@ -77,6 +77,11 @@ impl Layout {
         })
     }
 
+    /// The file of rules of access.
+    pub fn rules_file(&self) -> PathBuf {
+        self.etc.join("access.rules")
+    }
+
     /// The configuration file.
     pub fn config_file(&self) -> PathBuf {
         self.etc.join("libvirtd.conf")

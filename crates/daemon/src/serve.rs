@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::accept::{Listener, accept};
+use crate::access::Rules;
 use crate::activation;
 use crate::config::Config;
 use crate::daemon::Daemon;
@@ -55,6 +56,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     };
     let ports = if options.listen { ports::open(&config)? } else { Vec::new() };
     let tls = ports::tls(&layout, &config, &ports)?;
+    let rules = rules(&layout, &config)?;
     raise_file_limit();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -70,6 +72,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         if let Some(tls) = tls {
             daemon.use_tls(tls);
         }
+        daemon.set_rules(rules);
         serve(&daemon, &sockets, ports, options, &file).await.map_err(|e| format!("cannot serve: {e}"))
     });
     runtime.shutdown_timeout(LAST_WORK);
@@ -166,8 +169,18 @@ fn reload(daemon: &Daemon, file: &Path, options: &Options) {
     {
         warn!("certificates stay as they were: {e}");
     }
+    match rules(&daemon.layout, &config) {
+        Ok(rules) => daemon.set_rules(rules),
+        Err(e) => warn!("the rules of access stay as they were: {e}"),
+    }
     daemon.set_config(config);
     info!("{} was read again", file.display());
+}
+
+/// The rules of access, where the settings ask for them.
+fn rules(layout: &Layout, config: &Config) -> Result<Option<Rules>, String> {
+    let asked = config.access_drivers.iter().any(|driver| driver == "rules");
+    asked.then(|| Rules::load(&layout.rules_file())).transpose()
 }
 
 fn priority(config: &Config, options: &Options) -> Priority {

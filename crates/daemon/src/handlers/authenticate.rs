@@ -8,14 +8,14 @@ use ostler_base::{Code, Error, Origin, Result};
 use ostler_rpc::connection::SocketKind;
 use ostler_rpc::programs::remote::procedures as call;
 use ostler_rpc::programs::remote::{
-    AuthSaslInitRet, AuthSaslStartArgs, AuthSaslStartRet, AuthSaslStepArgs, AuthSaslStepRet,
+    AuthPolkitRet, AuthSaslInitRet, AuthSaslStartArgs, AuthSaslStartRet, AuthSaslStepArgs, AuthSaslStepRet,
 };
 use ostler_rpc::table::Procedure;
 use ostler_rpc::tls::fits;
 use ostler_rpc::xdr::Chars;
 use tracing::{info, warn};
 
-use crate::access::Allowed;
+use crate::access::{Allowed, polkit};
 use crate::auth::Way;
 use crate::daemon::Daemon;
 use crate::dispatch::{Act, Host, handlers};
@@ -26,6 +26,7 @@ handlers! {
     act call::AuthSaslInit;
     act call::AuthSaslStart;
     act call::AuthSaslStep;
+    act call::AuthPolkit;
 }
 
 /// The least strength that counts as encryption, in bits.
@@ -169,5 +170,26 @@ impl Act<call::AuthSaslStep> for Daemon {
         let Told { complete, data } = self.go_on(&session, number, None, data).await?;
         let nil = i32::from(data.is_none());
         Ok(AuthSaslStepRet { complete: complete.into(), nil, data: Chars(data.unwrap_or_default()) })
+    }
+}
+
+impl Act<call::AuthPolkit> for Daemon {
+    type On = Host;
+
+    async fn act(
+        self: Arc<Self>,
+        session: Arc<Session>,
+        _on: Allowed<Host>,
+        _args: (),
+    ) -> Result<AuthPolkitRet> {
+        expect(&session, Way::Polkit)?;
+        let peer = session.connection().peer().ok_or_else(|| refused(&session, "it is not on this host"))?;
+        let action = match session.is_read_only() {
+            true => "org.libvirt.unix.monitor",
+            false => "org.libvirt.unix.manage",
+        };
+        polkit::check(peer, action).await?;
+        self.clients.known(&session);
+        Ok(AuthPolkitRet { complete: 1 })
     }
 }

@@ -107,6 +107,7 @@ use ostler_rpc::programs::remote::{
 };
 use ostler_rpc::table::Procedure;
 
+use crate::access::Subject;
 use crate::daemon::Daemon;
 use crate::dispatch::{Entry, Find};
 use crate::session::Session;
@@ -163,6 +164,15 @@ where
         let found = daemon.engine.registry().by_uuid(dom.uuid).map(Named);
         found.ok_or_else(|| missing(format!("no domain with matching uuid '{}' ({})", dom.uuid, dom.name)))
     }
+
+    fn subject(&self) -> Subject {
+        subject(&self.0.view())
+    }
+}
+
+/// What rules of access know a domain by.
+fn subject(view: &View) -> Subject {
+    Subject { name: Some(view.name.to_string()), uuid: Some(view.uuid) }
 }
 
 fn missing(detail: String) -> Error {

@@ -19,6 +19,7 @@ use ostler_rpc::programs::remote::{
 };
 use ostler_rpc::table::Procedure;
 
+use crate::access::Subject;
 use crate::daemon::Daemon;
 use crate::dispatch::{Entry, Find};
 use crate::session::Session;
@@ -67,6 +68,15 @@ where
             .map(Named)
             .map_err(|error| error.with_suffix(&format!(" ({})", named.name)))
     }
+
+    fn subject(&self) -> Subject {
+        subject(&self.0)
+    }
+}
+
+/// What rules of access know a network by.
+fn subject(network: &Network) -> Subject {
+    Subject { name: Some(network.name().to_owned()), uuid: Some(network.uuid()) }
 }
 
 /// How a client is told which network it is.

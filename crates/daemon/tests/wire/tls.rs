@@ -112,6 +112,19 @@ impl Drop for Place {
 impl Place {
     /// Connects with the certificates of a folder, opens, asks for the URI.
     fn uri(&self, who: &str, host: &str, verify: bool) -> Result<String, String> {
+        self.with(who, host, verify, async |client| {
+            client.call::<call::ConnectGetUri>(&()).await.map(|ret| ret.uri).map_err(|e| e.to_string())
+        })
+    }
+
+    /// Connects with the certificates of a folder, opens, does some work.
+    fn with<T>(
+        &self,
+        who: &str,
+        host: &str,
+        verify: bool,
+        work: impl AsyncFnOnce(Client) -> Result<T, String>,
+    ) -> Result<T, String> {
         let folder = self.pki.join(who);
         let files = Files {
             ca: folder.join("cacert.pem"),
@@ -127,7 +140,7 @@ impl Place {
             let (client, _events) = Client::over(Transport::stream(stream));
             let args = wire::ConnectOpenArgs { name: Some("qemu:///system".to_owned()), flags: 0 };
             client.call::<call::ConnectOpen>(&args).await.map_err(|e| e.to_string())?;
-            client.call::<call::ConnectGetUri>(&()).await.map(|ret| ret.uri).map_err(|e| e.to_string())
+            work(client).await
         })
     }
 }
@@ -175,4 +188,52 @@ fn certificates_are_read_again() {
     fs::remove_file(place.pki.join("crl.pem")).unwrap();
     admin.call::<admin_call::ServerUpdateTlsFiles>(&args).unwrap();
     assert!(place.uri("right", "localhost", true).is_err());
+}
+
+const RULES: &str = "\
+allow certificate CN=right,* connect.*
+allow certificate CN=right,* domain.* name=mine-*
+";
+
+#[test]
+fn rules_say_who_may_do_what() {
+    let name = "rules";
+    let root = std::env::temp_dir().join(format!("ostlerd-wire-{}-{name}", std::process::id()));
+    fs::create_dir_all(root.join("etc/libvirt")).unwrap();
+    fs::write(root.join("etc/libvirt/access.rules"), RULES).unwrap();
+    let place = place(name, "access_drivers = [\"rules\"]\n");
+    let mut local = place.instance.connect("libvirt-sock");
+    local.open(0);
+    for name in ["mine-1", "other-1"] {
+        let xml = format!(
+            "<domain type='qemu'><name>{name}</name><memory>65536</memory><os><type arch='x86_64' machine='pc'>hvm</type></os></domain>"
+        );
+        if local.call::<call::DomainDefineXml>(&wire::DomainDefineXmlArgs { xml }).is_err() {
+            eprintln!("SKIPPED: no emulator");
+            return;
+        }
+    }
+    // Root of this host may do everything.
+    assert_eq!(local.call::<call::ConnectNumOfDefinedDomains>(&()).unwrap().num, 2);
+    let seen = place.with("right", "localhost", true, async |client| {
+        let denied = "access denied: 'rules' denied access";
+        assert_eq!(client.call::<call::ConnectNumOfDefinedDomains>(&()).await.unwrap().num, 1);
+        let args = wire::ConnectListAllDomainsArgs { need_results: 1, flags: 0 };
+        let all = client.call::<call::ConnectListAllDomains>(&args).await.unwrap();
+        assert_eq!((all.ret, &all.domains.0[0].name[..]), (1, "mine-1"));
+        let args = wire::DomainLookupByNameArgs { name: "other-1".to_owned() };
+        let error = client.call::<call::DomainLookupByName>(&args).await.err().unwrap();
+        assert_eq!((error.code().number(), error.to_string()), (88, denied.to_owned()));
+        let dom = all.domains.0[0].clone();
+        client.call::<call::DomainUndefine>(&wire::DomainUndefineArgs { dom }).await.unwrap();
+        // Nobody knows yet which domain it will be.
+        let args = wire::DomainDefineXmlArgs { xml: "<domain/>".to_owned() };
+        let error = client.call::<call::DomainDefineXml>(&args).await.err().unwrap();
+        assert_eq!(error.to_string(), denied);
+        // Networks are nobody's here: there are none to be seen.
+        Ok(client.call::<call::ConnectNumOfNetworks>(&()).await.unwrap().num)
+    });
+    assert_eq!(seen, Ok(0));
+    let error = place.uri("wrong-name", "localhost", true).unwrap_err();
+    assert_eq!(error, "access denied: 'rules' denied access");
 }

@@ -15,9 +15,9 @@ use ostler_rpc::table::Procedure;
 
 use super::list::passes;
 use super::{Named, reference};
-use crate::access::Allowed;
+use crate::access::{Allowed, Visible};
 use crate::daemon::Daemon;
-use crate::dispatch::{Act, Answer, Host, handlers};
+use crate::dispatch::{Act, Answer, handlers};
 use crate::handlers::only_flags;
 use crate::session::Session;
 
@@ -47,12 +47,12 @@ const ENFORCE: u32 = 1 << 31;
 const TEXTS_OKAY: u32 = 4;
 
 impl Act<call::ConnectGetAllDomainStats> for Daemon {
-    type On = Host;
+    type On = Visible;
 
     async fn act(
         self: Arc<Self>,
         _session: Arc<Session>,
-        _on: Allowed<Host>,
+        visible: Allowed<Visible>,
         args: wire::ConnectGetAllDomainStatsArgs,
     ) -> Result<wire::ConnectGetAllDomainStatsRet> {
         let listed = !args.doms.is_empty();
@@ -72,12 +72,14 @@ impl Act<call::ConnectGetAllDomainStats> for Daemon {
         let guests: Vec<Arc<Guest>> = if listed {
             let mut seen = BTreeSet::new();
             let wanted = args.doms.iter().filter(|dom| seen.insert(dom.uuid));
-            wanted.filter_map(|dom| registry.by_uuid(dom.uuid)).collect()
+            let found = wanted.filter_map(|dom| registry.by_uuid(dom.uuid));
+            found.filter(|guest| visible.shows(&guest.view().name, guest.view().uuid)).collect()
         } else {
             registry
                 .all()
                 .into_iter()
                 .filter(|guest| passes(&guest.view(), args.flags & LIST_FILTERS))
+                .filter(|guest| visible.shows(&guest.view().name, guest.view().uuid))
                 .collect()
         };
         let detail = Detail { backing: args.flags & BACKING != 0, no_wait: args.flags & NO_WAIT != 0 };

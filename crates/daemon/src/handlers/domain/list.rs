@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use ostler_base::{Origin, Result};
-use ostler_engine::View;
 use ostler_engine::domain::Status;
+use ostler_engine::{Guest, View};
 use ostler_rpc::programs::remote::procedures as call;
 use ostler_rpc::programs::remote::{
     ConnectListAllDomainsArgs, ConnectListAllDomainsRet, ConnectListDefinedDomainsArgs,
@@ -15,10 +15,10 @@ use ostler_rpc::programs::remote::{
     DomainLookupByNameArgs, DomainLookupByNameRet, DomainLookupByUuidArgs, DomainLookupByUuidRet,
 };
 
-use super::{missing, reference};
-use crate::access::Allowed;
+use super::{missing, reference, subject};
+use crate::access::{Allowed, Subject, Visible};
 use crate::daemon::Daemon;
-use crate::dispatch::{Answer, Host, handlers};
+use crate::dispatch::{Answer, Find, handlers};
 use crate::handlers::only_flags;
 use crate::session::Session;
 
@@ -65,69 +65,75 @@ fn bound(most: i32) -> usize {
 }
 
 impl Answer<call::ConnectNumOfDomains> for Daemon {
-    type On = Host;
+    type On = Visible;
 
-    fn answer(&self, _: &Arc<Session>, _on: Allowed<Host>, _args: ()) -> Result<ConnectNumOfDomainsRet> {
-        Ok(ConnectNumOfDomainsRet { num: count(self.engine.registry().counts().1) })
+    fn answer(&self, _: &Arc<Session>, seen: Allowed<Visible>, _args: ()) -> Result<ConnectNumOfDomainsRet> {
+        let active = self.engine.registry().active();
+        let seen = active.iter().map(|guest| guest.view()).filter(|view| seen.shows(&view.name, view.uuid));
+        Ok(ConnectNumOfDomainsRet { num: count(seen.count()) })
     }
 }
 
 impl Answer<call::ConnectListDomains> for Daemon {
-    type On = Host;
+    type On = Visible;
 
     fn answer(
         &self,
         _: &Arc<Session>,
-        _on: Allowed<Host>,
+        seen: Allowed<Visible>,
         args: ConnectListDomainsArgs,
     ) -> Result<ConnectListDomainsRet> {
         let guests = self.engine.registry().active();
-        let ids = guests.iter().filter_map(|guest| guest.view().id).take(bound(args.maxids));
+        let views = guests.iter().map(|guest| guest.view()).filter(|view| seen.shows(&view.name, view.uuid));
+        let ids = views.filter_map(|view| view.id).take(bound(args.maxids));
         Ok(ConnectListDomainsRet { ids: ids.collect() })
     }
 }
 
 impl Answer<call::ConnectNumOfDefinedDomains> for Daemon {
-    type On = Host;
+    type On = Visible;
 
     fn answer(
         &self,
         _: &Arc<Session>,
-        _on: Allowed<Host>,
+        seen: Allowed<Visible>,
         _args: (),
     ) -> Result<ConnectNumOfDefinedDomainsRet> {
-        let (all, active) = self.engine.registry().counts();
-        Ok(ConnectNumOfDefinedDomainsRet { num: count(all.saturating_sub(active)) })
+        let views = self.engine.registry().all().into_iter().map(|guest| guest.view());
+        let inactive = views.filter(|view| !view.is_active() && seen.shows(&view.name, view.uuid));
+        Ok(ConnectNumOfDefinedDomainsRet { num: count(inactive.count()) })
     }
 }
 
 impl Answer<call::ConnectListDefinedDomains> for Daemon {
-    type On = Host;
+    type On = Visible;
 
     fn answer(
         &self,
         _: &Arc<Session>,
-        _on: Allowed<Host>,
+        seen: Allowed<Visible>,
         args: ConnectListDefinedDomainsArgs,
     ) -> Result<ConnectListDefinedDomainsRet> {
         let views = self.engine.registry().all().into_iter().map(|guest| guest.view());
-        let inactive = views.filter(|view| !view.is_active()).take(bound(args.maxnames));
+        let inactive = views
+            .filter(|view| !view.is_active() && seen.shows(&view.name, view.uuid))
+            .take(bound(args.maxnames));
         Ok(ConnectListDefinedDomainsRet { names: inactive.map(|view| view.name.to_string()).collect() })
     }
 }
 
 impl Answer<call::ConnectListAllDomains> for Daemon {
-    type On = Host;
+    type On = Visible;
 
     fn answer(
         &self,
         _: &Arc<Session>,
-        _on: Allowed<Host>,
+        seen: Allowed<Visible>,
         args: ConnectListAllDomainsArgs,
     ) -> Result<ConnectListAllDomainsRet> {
         only_flags(args.flags, LIST_FLAGS, "qemuConnectListAllDomains", Origin::Qemu)?;
         let views = self.engine.registry().all().into_iter().map(|guest| guest.view());
-        let wanted = views.filter(|view| passes(view, args.flags));
+        let wanted = views.filter(|view| passes(view, args.flags) && seen.shows(&view.name, view.uuid));
         let mut domains = Vec::new();
         let ret = if args.need_results == 0 {
             wanted.count()
@@ -139,48 +145,79 @@ impl Answer<call::ConnectListAllDomains> for Daemon {
     }
 }
 
+/// A domain that a call looks for.
+#[derive(Debug)]
+pub struct LookedUp(Arc<Guest>);
+
+impl Find<call::DomainLookupById> for LookedUp {
+    fn find(daemon: &Daemon, _session: &Session, args: &DomainLookupByIdArgs) -> Result<Self> {
+        let found = daemon.engine.registry().by_id(args.id);
+        found.map(LookedUp).ok_or_else(|| missing(format!("no domain with matching id {}", args.id)))
+    }
+
+    fn subject(&self) -> Subject {
+        subject(&self.0.view())
+    }
+}
+
 impl Answer<call::DomainLookupById> for Daemon {
-    type On = Host;
+    type On = LookedUp;
 
     fn answer(
         &self,
         _: &Arc<Session>,
-        _on: Allowed<Host>,
-        args: DomainLookupByIdArgs,
+        on: Allowed<LookedUp>,
+        _args: DomainLookupByIdArgs,
     ) -> Result<DomainLookupByIdRet> {
-        let found = self.engine.registry().by_id(args.id);
-        let guest = found.ok_or_else(|| missing(format!("no domain with matching id {}", args.id)))?;
-        Ok(DomainLookupByIdRet { dom: reference(&guest.view()) })
+        Ok(DomainLookupByIdRet { dom: reference(&on.0.view()) })
+    }
+}
+
+impl Find<call::DomainLookupByUuid> for LookedUp {
+    fn find(daemon: &Daemon, _session: &Session, args: &DomainLookupByUuidArgs) -> Result<Self> {
+        let found = daemon.engine.registry().by_uuid(args.uuid);
+        found.map(LookedUp).ok_or_else(|| missing(format!("no domain with matching uuid '{}'", args.uuid)))
+    }
+
+    fn subject(&self) -> Subject {
+        subject(&self.0.view())
     }
 }
 
 impl Answer<call::DomainLookupByUuid> for Daemon {
-    type On = Host;
+    type On = LookedUp;
 
     fn answer(
         &self,
         _: &Arc<Session>,
-        _on: Allowed<Host>,
-        args: DomainLookupByUuidArgs,
+        on: Allowed<LookedUp>,
+        _args: DomainLookupByUuidArgs,
     ) -> Result<DomainLookupByUuidRet> {
-        let found = self.engine.registry().by_uuid(args.uuid);
-        let guest = found.ok_or_else(|| missing(format!("no domain with matching uuid '{}'", args.uuid)))?;
-        Ok(DomainLookupByUuidRet { dom: reference(&guest.view()) })
+        Ok(DomainLookupByUuidRet { dom: reference(&on.0.view()) })
+    }
+}
+
+impl Find<call::DomainLookupByName> for LookedUp {
+    fn find(daemon: &Daemon, _session: &Session, args: &DomainLookupByNameArgs) -> Result<Self> {
+        let found = daemon.engine.registry().by_name(&args.name);
+        found.map(LookedUp).ok_or_else(|| missing(format!("no domain with matching name '{}'", args.name)))
+    }
+
+    fn subject(&self) -> Subject {
+        subject(&self.0.view())
     }
 }
 
 impl Answer<call::DomainLookupByName> for Daemon {
-    type On = Host;
+    type On = LookedUp;
 
     fn answer(
         &self,
         _: &Arc<Session>,
-        _on: Allowed<Host>,
-        args: DomainLookupByNameArgs,
+        on: Allowed<LookedUp>,
+        _args: DomainLookupByNameArgs,
     ) -> Result<DomainLookupByNameRet> {
-        let found = self.engine.registry().by_name(&args.name);
-        let guest = found.ok_or_else(|| missing(format!("no domain with matching name '{}'", args.name)))?;
-        Ok(DomainLookupByNameRet { dom: reference(&guest.view()) })
+        Ok(DomainLookupByNameRet { dom: reference(&on.0.view()) })
     }
 }
 

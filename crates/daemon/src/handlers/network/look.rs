@@ -1,15 +1,19 @@
 //! Which networks there are, and what they are like.
 
+use std::sync::Arc;
+
 use ostler_base::{Code, Error, MacAddr, Origin, Result};
-use ostler_engine::networks::{Lease, MetadataKind};
+use ostler_engine::networks::{Lease, MetadataKind, Network};
 use ostler_engine::shelf::Labelled;
 use ostler_rpc::programs::remote as wire;
 use ostler_rpc::programs::remote::procedures as call;
 
-use super::{Named, reference};
+use super::{Named, reference, subject};
+use crate::access::{Subject, Visible};
 use crate::daemon::Daemon;
-use crate::dispatch::{Host, handlers};
+use crate::dispatch::{Find, handlers};
 use crate::handlers::{act, answer, count, listed, only_flags, passes, room};
+use crate::session::Session;
 
 handlers! {
     answer call::ConnectNumOfNetworks;
@@ -36,50 +40,74 @@ const LIST_FLAGS: u32 = 0x3f;
 
 impl Daemon {
     /// The names of networks that run, or of those that do not.
-    fn network_names(&self, active: bool) -> Vec<String> {
+    fn network_names(&self, active: bool, seen: &Visible) -> Vec<String> {
         let all = self.engine.networks().all();
-        let wanted = all.iter().filter(|network| network.view().is_active() == active);
+        let wanted = all.iter().filter(|network| {
+            network.view().is_active() == active && seen.shows(network.name(), network.uuid())
+        });
         wanted.map(|network| network.name().to_owned()).collect()
     }
 }
 
-answer!(Host; ConnectNumOfNetworks, |daemon, _, ()| {
-    Ok(wire::ConnectNumOfNetworksRet { num: count(daemon.network_names(true).len()) })
+answer!(Visible; ConnectNumOfNetworks, |daemon, seen, ()| {
+    Ok(wire::ConnectNumOfNetworksRet { num: count(daemon.network_names(true, &seen).len()) })
 });
 
-answer!(Host; ConnectNumOfDefinedNetworks, |daemon, _, ()| {
-    Ok(wire::ConnectNumOfDefinedNetworksRet { num: count(daemon.network_names(false).len()) })
+answer!(Visible; ConnectNumOfDefinedNetworks, |daemon, seen, ()| {
+    Ok(wire::ConnectNumOfDefinedNetworksRet { num: count(daemon.network_names(false, &seen).len()) })
 });
 
-answer!(Host; ConnectListNetworks, |daemon, _, args| {
-    let names = daemon.network_names(true).into_iter().take(room(args.maxnames));
+answer!(Visible; ConnectListNetworks, |daemon, seen, args| {
+    let names = daemon.network_names(true, &seen).into_iter().take(room(args.maxnames));
     Ok(wire::ConnectListNetworksRet { names: names.collect() })
 });
 
-answer!(Host; ConnectListDefinedNetworks, |daemon, _, args| {
-    let names = daemon.network_names(false).into_iter().take(room(args.maxnames));
+answer!(Visible; ConnectListDefinedNetworks, |daemon, seen, args| {
+    let names = daemon.network_names(false, &seen).into_iter().take(room(args.maxnames));
     Ok(wire::ConnectListDefinedNetworksRet { names: names.collect() })
 });
 
-answer!(Host; ConnectListAllNetworks, |daemon, _, args| {
+answer!(Visible; ConnectListAllNetworks, |daemon, seen, args| {
     only_flags(args.flags, LIST_FLAGS, "networkConnectListAllNetworks", Origin::Network)?;
     let wanted = daemon.engine.networks().all().into_iter().filter(|network| {
         let view = network.view();
         let pairs = [(view.is_active(), 2, 1), (view.is_persistent(), 4, 8), (view.autostart, 16, 32)];
-        passes(args.flags, &pairs)
+        passes(args.flags, &pairs) && seen.shows(network.name(), network.uuid())
     });
     let (nets, ret) = listed(wanted.map(|network| reference(&network)).collect(), args.need_results);
     Ok(wire::ConnectListAllNetworksRet { nets, ret })
 });
 
-answer!(Host; NetworkLookupByName, |daemon, _, args| {
-    let network = daemon.engine.networks().by_name(&args.name)?;
-    Ok(wire::NetworkLookupByNameRet { net: reference(&network) })
+/// A network that a call looks for.
+#[derive(Debug)]
+pub struct LookedUp(Arc<Network>);
+
+impl Find<call::NetworkLookupByName> for LookedUp {
+    fn find(daemon: &Daemon, _: &Session, args: &wire::NetworkLookupByNameArgs) -> Result<Self> {
+        daemon.engine.networks().by_name(&args.name).map(LookedUp)
+    }
+
+    fn subject(&self) -> Subject {
+        subject(&self.0)
+    }
+}
+
+impl Find<call::NetworkLookupByUuid> for LookedUp {
+    fn find(daemon: &Daemon, _: &Session, args: &wire::NetworkLookupByUuidArgs) -> Result<Self> {
+        daemon.engine.networks().by_uuid(args.uuid).map(LookedUp)
+    }
+
+    fn subject(&self) -> Subject {
+        subject(&self.0)
+    }
+}
+
+answer!(LookedUp; NetworkLookupByName, |_, found, _| {
+    Ok(wire::NetworkLookupByNameRet { net: reference(&found.0) })
 });
 
-answer!(Host; NetworkLookupByUuid, |daemon, _, args| {
-    let network = daemon.engine.networks().by_uuid(args.uuid)?;
-    Ok(wire::NetworkLookupByUuidRet { net: reference(&network) })
+answer!(LookedUp; NetworkLookupByUuid, |_, found, _| {
+    Ok(wire::NetworkLookupByUuidRet { net: reference(&found.0) })
 });
 
 answer!(Named; NetworkGetXmlDesc, |_, network, args| {
