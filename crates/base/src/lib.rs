@@ -4,6 +4,7 @@
 //! or any device.
 
 pub mod arch;
+pub mod base64;
 pub mod conf;
 pub mod error;
 pub mod ids;

@@ -27,6 +27,8 @@ use crate::image::Packing;
 use crate::networks::{self, Networks};
 use crate::objects::{ObjectEvent, Teller};
 use crate::stats::Kinds;
+use crate::pools::Pools;
+use crate::secrets::Secrets;
 use crate::{Paths, Registry};
 
 /// How many events a slow listener may be behind before it misses some.
@@ -96,6 +98,8 @@ struct Inner {
     host_models: Box<dyn HostModels>,
     descriptors: Vec<PathBuf>,
     networks: Networks,
+    pools: Pools,
+    secrets: Secrets,
     names: Names,
     policy: Policy,
     teller: Teller,
@@ -151,7 +155,11 @@ impl Engine {
     pub async fn open(setup: Setup) -> Result<Engine> {
         let (teller, paths) = (Teller::default(), setup.paths.clone());
         let told = teller.clone();
-        let networks = blocking(move || Networks::open(&paths, setup.networks, told)).await?;
+        let (networks, pools, secrets) = blocking(move || {
+            let networks = Networks::open(&paths, setup.networks, told.clone())?;
+            Ok((networks, Pools::open(&paths, told.clone())?, Secrets::open(&paths, told)?))
+        })
+        .await?;
         let engine = Engine(Arc::new(Inner {
             paths: setup.paths,
             host: setup.host,
@@ -162,6 +170,8 @@ impl Engine {
             policy: setup.policy,
             descriptors: setup.descriptors,
             networks,
+            pools,
+            secrets,
             names: Names::default(),
             teller,
             saving: setup.saving,
@@ -212,6 +222,16 @@ impl Engine {
     /// The networks.
     pub fn networks(&self) -> &Networks {
         &self.0.networks
+    }
+
+    /// The storage pools.
+    pub fn pools(&self) -> &Pools {
+        &self.0.pools
+    }
+
+    /// The secrets.
+    pub fn secrets(&self) -> &Secrets {
+        &self.0.secrets
     }
 
     /// The names of devices for network cards.

@@ -18,8 +18,10 @@ pub mod objects;
 pub mod ops;
 pub mod params;
 pub mod paths;
+pub mod pools;
 mod recover;
 pub mod registry;
+pub mod secrets;
 pub mod shelf;
 pub mod stats;
 

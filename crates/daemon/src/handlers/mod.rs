@@ -13,6 +13,8 @@ mod native;
 mod network;
 mod node;
 mod node_changes;
+mod secret;
+mod storage;
 
 use ostler_base::{Code, Error, Origin, Result};
 use ostler_pools::Schema;
@@ -31,8 +33,10 @@ static REMOTE: Table = table(&[
         native::HANDLERS,
         node::HANDLERS,
         node_changes::HANDLERS,
+        secret::HANDLERS,
     ],
     &network::HANDLERS,
+    &storage::HANDLERS,
     domain::HANDLERS,
 ]);
 static ADMIN: Table = table(&[&admin::HANDLERS]);

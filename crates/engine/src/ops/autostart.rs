@@ -53,13 +53,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Starts every network and then every guest that is marked to start with the daemon, guests side
+    /// Starts every network and storage pool and then every guest that is marked to start with the daemon, guests side
     /// by side.
     pub async fn autostart(&self) {
-        let networks = self.networks().clone();
+        let (networks, pools) = (self.networks().clone(), self.pools().clone());
         // What fails is logged.
         let _ = blocking(move || {
             networks.autostart();
+            pools.autostart();
             Ok(())
         })
         .await;

@@ -11,6 +11,7 @@ pub mod mount;
 mod permissions;
 pub mod pool;
 mod pool_xml;
+pub mod probe;
 pub mod volume;
 mod volume_xml;
 
