@@ -19,6 +19,7 @@ corpus: build
 
 test: needs tidy build
 	$(CARGO) test --quiet --workspace
+	suites/net/run.sh
 	$(CARGO) xtask corpus
 
 demo:

@@ -9,13 +9,16 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ostler_base::{Error, MacAddr, Result, refuse};
+use ostler_base::{Code, Error, MacAddr, Result, refuse};
 use ostler_domain::Domain;
 use ostler_domain::devices::interface::{CardRun, DirectMode, Interface, InterfaceSource, Plugged};
 use ostler_host::Program;
 use ostler_host::net::{Link, MacvtapMode, Net, tap_mac};
 use ostler_pools::network::port::{DirectMode as PortMode, Plug, Port};
 use ostler_pools::network::shaping::Device;
+use ostler_pools::nwfilter::FilterRef as FilterUse;
+use ostler_pools::nwfilter::binding::Binding;
+use ostler_pools::nwfilter::vars::Variables;
 
 use crate::engine::Engine;
 use crate::networks::{Claim, Claimed, shape};
@@ -124,12 +127,12 @@ impl Engine {
                 Some(net) => net,
                 None => net.insert(Net::open()?),
             };
-            self.connect(net, card)?;
+            self.connect(net, domain, card)?;
         }
         Ok(())
     }
 
-    fn connect(&self, net: &Net, card: &Interface) -> Result<()> {
+    fn connect(&self, net: &Net, domain: &Domain, card: &Interface) -> Result<()> {
         let Some((name, _)) = &card.target else { return Ok(()) };
         let link = net.require_link(name)?;
         let port = self.port_of(card);
@@ -138,6 +141,7 @@ impl Engine {
                 let bridge = net.require_link(bridge)?;
                 dress(net, card, &link, Some(&bridge))?;
                 net.set_master(&link, Some(&bridge))?;
+                self.filter(domain, card, name)?;
                 if card
                     .isolated
                     .or(port.as_ref().and_then(|port| port.isolated))
@@ -148,6 +152,7 @@ impl Engine {
             }
             Wire::Loose => {
                 dress(net, card, &link, None)?;
+                self.filter(domain, card, name)?;
                 if let Some(script) =
                     card.script.as_deref().filter(|script| !script.is_empty() && *script != "no")
                 {
@@ -168,6 +173,21 @@ impl Engine {
         }
     }
 
+    /// Gives a device the packet filter that its card names.
+    fn filter(&self, domain: &Domain, card: &Interface, device: &str) -> Result<()> {
+        let Some(filter) = &card.filter else { return Ok(()) };
+        let mut parameters = Variables::new();
+        filter.parameters.iter().for_each(|(name, value)| parameters.add(name, value));
+        self.filters().bind(Binding {
+            owner_name: domain.name().to_owned(),
+            owner_uuid: domain.uuid(),
+            portdev: device.to_owned(),
+            linkdev: None,
+            mac: card.mac.unwrap_or_default(),
+            filterref: FilterUse { filter: filter.name.clone(), parameters },
+        })
+    }
+
     fn port_of(&self, card: &Interface) -> Option<std::sync::Arc<Port>> {
         let InterfaceSource::Network { network, .. } = &card.source else { return None };
         let view = self.networks().by_name(network).ok()?.view();
@@ -182,6 +202,12 @@ impl Engine {
                 if let Err(error) = removed {
                     tracing::warn!(guest = domain.name(), %error, "a network device is left");
                 }
+            }
+            if let (Some(_), Some((name, _))) = (&card.filter, &card.target)
+                && let Err(error) = self.filters().unbind(name)
+                && error.code() != Code::NoNwfilterBinding
+            {
+                tracing::warn!(guest = domain.name(), %error, "rules of an interface are left");
             }
             if let (InterfaceSource::Network { network, .. }, Some(port)) = (&card.source, card.run.port) {
                 self.networks().release(network, port);

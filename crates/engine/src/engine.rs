@@ -23,12 +23,13 @@ use crate::domain::{Guest, View};
 use crate::emulators::Emulators;
 use crate::events::{Event, What};
 use crate::files::{self, Durability};
+use crate::filters::Filters;
 use crate::image::Packing;
 use crate::networks::{self, Networks};
 use crate::objects::{ObjectEvent, Teller};
-use crate::stats::Kinds;
 use crate::pools::Pools;
 use crate::secrets::Secrets;
+use crate::stats::Kinds;
 use crate::{Paths, Registry};
 
 /// How many events a slow listener may be behind before it misses some.
@@ -100,6 +101,7 @@ struct Inner {
     networks: Networks,
     pools: Pools,
     secrets: Secrets,
+    filters: Filters,
     names: Names,
     policy: Policy,
     teller: Teller,
@@ -155,9 +157,10 @@ impl Engine {
     pub async fn open(setup: Setup) -> Result<Engine> {
         let (teller, paths) = (Teller::default(), setup.paths.clone());
         let told = teller.clone();
-        let (networks, pools, secrets) = blocking(move || {
+        let (networks, filters, pools, secrets) = blocking(move || {
             let networks = Networks::open(&paths, setup.networks, told.clone())?;
-            Ok((networks, Pools::open(&paths, told.clone())?, Secrets::open(&paths, told)?))
+            let (pools, secrets) = (Pools::open(&paths, told.clone())?, Secrets::open(&paths, told)?);
+            Ok((networks, Filters::open(&paths)?, pools, secrets))
         })
         .await?;
         let engine = Engine(Arc::new(Inner {
@@ -172,6 +175,7 @@ impl Engine {
             networks,
             pools,
             secrets,
+            filters,
             names: Names::default(),
             teller,
             saving: setup.saving,
@@ -232,6 +236,11 @@ impl Engine {
     /// The secrets.
     pub fn secrets(&self) -> &Secrets {
         &self.0.secrets
+    }
+
+    /// The packet filters.
+    pub fn filters(&self) -> &Filters {
+        &self.0.filters
     }
 
     /// The names of devices for network cards.

@@ -11,6 +11,8 @@ pub mod emulators;
 mod engine;
 pub mod events;
 pub mod files;
+pub mod filters;
+pub mod hardware;
 pub mod image;
 pub mod log;
 pub mod networks;

@@ -9,10 +9,13 @@ mod connect;
 mod domain;
 mod events;
 mod hypervisor_cpu;
+mod interface;
 mod native;
 mod network;
 mod node;
 mod node_changes;
+mod nodedev;
+mod nwfilter;
 mod secret;
 mod storage;
 
@@ -33,6 +36,9 @@ static REMOTE: Table = table(&[
         native::HANDLERS,
         node::HANDLERS,
         node_changes::HANDLERS,
+        interface::HANDLERS,
+        nodedev::HANDLERS,
+        nwfilter::HANDLERS,
         secret::HANDLERS,
     ],
     &network::HANDLERS,

@@ -3,6 +3,7 @@
 //! Owns: how calls name a pool or a volume, and the pages below. Never: does what is asked for; the
 //! engine does.
 
+mod data;
 mod pools;
 mod volumes;
 
@@ -19,7 +20,7 @@ use crate::dispatch::{Entry, Find};
 use crate::session::Session;
 
 /// The handlers of all pages.
-pub(super) const HANDLERS: [&[Entry]; 2] = [pools::HANDLERS, volumes::HANDLERS];
+pub(super) const HANDLERS: [&[Entry]; 3] = [pools::HANDLERS, volumes::HANDLERS, data::HANDLERS];
 
 /// Arguments that name a pool.
 pub trait NamesPool {

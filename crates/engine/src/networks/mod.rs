@@ -12,6 +12,7 @@ mod define;
 mod dnsmasq;
 mod files;
 mod firewall;
+mod guard;
 mod leases;
 mod metadata;
 mod ports;
@@ -176,6 +177,7 @@ impl Networks {
             teller,
         }));
         networks.load()?;
+        networks.guard();
         Ok(networks)
     }
 

@@ -5,6 +5,8 @@
 
 mod link;
 mod message;
+mod neighbours;
+mod rules;
 mod tap;
 
 use std::net::IpAddr;
@@ -16,6 +18,8 @@ use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
 
 pub use link::{BridgeOptions, Link, MacvtapMode};
+pub use neighbours::Neighbours;
+pub use rules::RulesWatch;
 pub use tap::{DEVICE as TUN_DEVICE, open_tap};
 
 use crate::failed;

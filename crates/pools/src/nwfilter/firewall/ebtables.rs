@@ -116,10 +116,27 @@ pub fn subchains_to_remove(interface: &str, listing: &str) -> Vec<Step> {
     steps
 }
 
+/// What gives the new chains of `interface` that a listed chain jumps to the names of those in force.
+pub fn subchains_to_rename(interface: &str, listing: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for way in WAYS {
+        let [new, current] = [Set::New, Set::Current].map(|set| format!("{}-{interface}-", way.letter(set)));
+        for target in listing.lines().filter_map(|line| line.split("-j ").nth(1)) {
+            let Some(name) = target.split_whitespace().next() else { continue };
+            if let Some(rest) = name.strip_prefix(&new) {
+                steps.push(Step::Try(ebtables(["-E", name, &format!("{current}{rest}")])));
+            }
+        }
+    }
+    steps
+}
+
 /// Gives the new chains the names of those in force.
 pub(super) fn rename(interface: &str) -> Vec<Step> {
-    let mut steps: Vec<Step> =
-        WAYS.iter().map(|way| Step::List(ebtables(["-L", &root(*way, Set::New, interface)]))).collect();
+    let mut steps: Vec<Step> = WAYS
+        .iter()
+        .map(|way| Step::ListToRename(ebtables(["-L", &root(*way, Set::New, interface)])))
+        .collect();
     steps.extend(WAYS.iter().map(|way| {
         let (new, current) = (root(*way, Set::New, interface), root(*way, Set::Current, interface));
         Step::Try(ebtables(["-E", &new, &current]))

@@ -23,7 +23,7 @@ use super::attributes::Layer;
 use super::instance::Instance;
 use crate::Command;
 
-pub use ebtables::subchains_to_remove;
+pub use ebtables::{subchains_to_remove, subchains_to_rename};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,15 +32,20 @@ pub enum Step {
     Run(Command),
     /// A command that may fail: what it takes away may not be there.
     Try(Command),
-    /// A command that lists a chain; what [`subchains_to_remove`] makes of the answer is run next.
+    /// A command that lists a chain; what [`subchains_to_remove`] makes of the answer is run once the
+    /// chain is gone.
     List(Command),
+    /// A command that lists a chain; what [`subchains_to_rename`] makes of the answer is run next.
+    ListToRename(Command),
 }
 
 impl Step {
     /// Its command.
     pub fn command(&self) -> &Command {
         match self {
-            Step::Run(command) | Step::Try(command) | Step::List(command) => command,
+            Step::Run(command) | Step::Try(command) | Step::List(command) | Step::ListToRename(command) => {
+                command
+            }
         }
     }
 }
