@@ -61,7 +61,7 @@ impl Filters {
         }));
         if !filters.0.definitions.exists() {
             for filter in builtin::filters(|| Random.uuid())? {
-                filters.0.store(&filter)?;
+                filters.0.store(&filter, Durability::Volatile)?;
             }
         }
         for stem in files::xml_stems(&filters.0.definitions)? {
@@ -81,7 +81,7 @@ impl Filters {
         if filter.uuid == none {
             // Those that a package brings have none; theirs stays from now on.
             filter.uuid = Random.uuid();
-            self.0.store(&filter)?;
+            self.0.store(&filter, Durability::Durable)?;
         }
         if filter.name != stem {
             return Err(failed("the file's name is not its filter's"));
@@ -135,7 +135,7 @@ impl Filters {
             return self.by_name(&filter.name);
         }
         let filter = self.put(filter);
-        if let Err(error) = self.renew_all().and_then(|()| self.0.store(&filter)) {
+        if let Err(error) = self.renew_all().and_then(|()| self.0.store(&filter, Durability::Durable)) {
             match known {
                 Some(known) => _ = self.put(Filter::clone(&known)),
                 None => _ = self.take(&filter.name),
@@ -194,9 +194,9 @@ impl Inner {
         self.definitions.join(format!("{name}.xml"))
     }
 
-    fn store(&self, filter: &Filter) -> Result<()> {
+    fn store(&self, filter: &Filter, durability: Durability) -> Result<()> {
         files::make_directory(&self.definitions, 0o700)?;
         let text = files::with_header_for("nwfilter-edit", &filter.name, filter.uuid, &filter.to_xml());
-        files::replace(&self.definition(&filter.name), &text, Durability::Durable)
+        files::replace(&self.definition(&filter.name), &text, durability)
     }
 }
