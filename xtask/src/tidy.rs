@@ -24,7 +24,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("native", &["base", "xml"]),
     ("rpc", &["base"]),
     ("engine", &["base", "xml", "vocab", "caps", "plan", "confine", "domain", "pools", "host", "qmp"]),
-    ("daemon", &["base", "xml", "caps", "plan", "confine", "domain", "pools", "host", "rpc", "engine", "native"]),
+    (
+        "daemon",
+        &["base", "xml", "caps", "plan", "confine", "domain", "pools", "host", "rpc", "engine", "native"],
+    ),
     ("offline", &["base", "xml", "vocab", "caps", "plan", "domain", "pools", "native"]),
     ("cli", &["base", "xml", "offline", "rpc"]),
 ];

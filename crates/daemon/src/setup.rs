@@ -85,6 +85,7 @@ fn driver(layout: &Layout, conf: &QemuConf) -> Result<DriverConfig, String> {
             None => format!("{}/ram", place(&layout.lib, "qemu")),
         },
         huge_pages: huge_pages::mounts(&conf.hugetlbfs_mount),
+        pass_files: true,
         nvram_dir: place(&layout.lib, "qemu/nvram"),
         loaders: firmware::undescribed(&conf.nvram),
         log_dir: place(&layout.log, "qemu"),

@@ -314,6 +314,11 @@ impl Domain {
         self.0.devices.interfaces.iter_mut().try_for_each(change)
     }
 
+    /// The same guest with these devices alone.
+    pub(crate) fn with_devices_only(&self, devices: Devices) -> Domain {
+        Domain(Draft { devices, ..self.0.clone() })
+    }
+
     /// The same definition with an alias for every device.
     pub fn with_aliases(&self) -> Domain {
         let mut draft = self.0.clone();

@@ -144,6 +144,8 @@ pub struct DriverConfig {
     pub nvram_dir: String,
     /// Firmware images that are used without a descriptor, with the template of their variables.
     pub loaders: Vec<(String, String)>,
+    /// Whether guests that run are handed files as descriptors, since they cannot open any themselves.
+    pub pass_files: bool,
     /// Where its logs go.
     pub log_dir: String,
     /// Variables that an emulator's environment begins with, without its home.

@@ -31,6 +31,7 @@ pub use domain::{Guest, View};
 pub use engine::{Engine, HostModels, SaveConfig, Setup};
 pub use networks::Networks;
 pub use ops::define::Strictness;
+pub use ops::devices::Meant;
 pub use ops::firmware::Variables;
 pub use ops::start::Processors;
 pub use ops::stop::Manner;

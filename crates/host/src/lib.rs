@@ -65,7 +65,7 @@ pub use process::{Exit, Process, cpu_time};
 pub use query::Asker;
 pub use real::RealHost;
 pub use socket::{connect_unix, listen_unix};
-pub use spawn::{Child, Spawn, launcher_path, spawn};
+pub use spawn::{Child, Spawn, launcher_path, open_all, spawn};
 pub use sys::Readable;
 
 /// An error of the system: what could not be done, and the system's own words.

@@ -181,6 +181,11 @@ impl Drop for Child {
     }
 }
 
+/// Opens descriptors that a running emulator is handed.
+pub fn open_all(fds: &[PassedFd]) -> Result<Vec<OwnedFd>> {
+    fds.iter().map(|fd| open(fd, &BTreeMap::new())).collect()
+}
+
 fn open(fd: &PassedFd, given: &BTreeMap<String, OwnedFd>) -> Result<OwnedFd> {
     let options = |file: &mut std::fs::OpenOptions, path: &Path| {
         let opened = file.custom_flags(no_terminal()).open(path);
@@ -199,6 +204,7 @@ fn open(fd: &PassedFd, given: &BTreeMap<String, OwnedFd>) -> Result<OwnedFd> {
             options(File::options().append(true).create(true).mode(0o600), path)
         }
         FdSource::Open(path) => options(File::options().read(true).write(true), path),
+        FdSource::OpenRead(path) => options(File::options().read(true), path),
         FdSource::OpenWrite(path) => options(File::options().write(true), path),
         FdSource::Given(name) => given
             .get(name)

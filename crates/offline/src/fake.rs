@@ -89,6 +89,7 @@ pub(crate) fn config(args: &Args) -> DriverConfig {
         huge_pages: [(2048, "2M"), (1_048_576, "1G")]
             .map(|(size, name)| HugePageMount { size, path: format!("/dev/hugepages{name}") })
             .to_vec(),
+        pass_files: false,
         nvram_dir: text("/var/lib/libvirt/qemu/nvram"),
         loaders: LOADERS.iter().map(|(image, template)| (text(image), text(template))).collect(),
         log_dir: text("/var/log/libvirt/qemu"),

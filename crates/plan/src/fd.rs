@@ -52,6 +52,8 @@ pub enum FdSource {
     },
     /// Open a device node or file for reading and writing.
     Open(PathBuf),
+    /// Open a file for reading only.
+    OpenRead(PathBuf),
     /// Open a file for writing only; it must exist.
     OpenWrite(PathBuf),
     /// A tap device.

@@ -75,6 +75,7 @@ mod block;
 mod counters;
 mod cpus;
 mod describe;
+mod devices;
 pub(super) mod direct;
 mod input;
 mod life;
@@ -88,6 +89,10 @@ use std::sync::Arc;
 
 use ostler_base::{Code, Error, Origin, Result};
 use ostler_engine::{Guest, View};
+use ostler_rpc::programs::remote::{
+    DomainAttachDeviceArgs, DomainAttachDeviceFlagsArgs, DomainDetachDeviceAliasArgs, DomainDetachDeviceArgs,
+    DomainDetachDeviceFlagsArgs, DomainUpdateDeviceFlagsArgs,
+};
 use ostler_rpc::programs::remote::{
     DomainBlockCommitArgs, DomainBlockCopyArgs, DomainBlockJobAbortArgs, DomainBlockJobSetSpeedArgs,
     DomainBlockPullArgs, DomainBlockRebaseArgs, DomainBlockStatsArgs, DomainBlockStatsFlagsArgs,
@@ -118,6 +123,7 @@ pub(super) const HANDLERS: &[&[Entry]] = &[
     counters::HANDLERS,
     cpus::HANDLERS,
     describe::HANDLERS,
+    devices::HANDLERS,
     input::HANDLERS,
     life::HANDLERS,
     list::HANDLERS,
@@ -136,6 +142,8 @@ pub trait NamesDomain {
 names_domain! {
     DomainBlockPullArgs DomainBlockRebaseArgs DomainBlockCommitArgs DomainBlockCopyArgs
     DomainBlockJobAbortArgs DomainBlockJobSetSpeedArgs DomainGetBlockJobInfoArgs
+    DomainAttachDeviceArgs DomainAttachDeviceFlagsArgs DomainDetachDeviceAliasArgs DomainDetachDeviceArgs
+    DomainDetachDeviceFlagsArgs DomainUpdateDeviceFlagsArgs
     DomainBlockStatsArgs DomainBlockStatsFlagsArgs DomainGetBlockInfoArgs DomainGetCpuStatsArgs
     DomainGetDiskErrorsArgs DomainGetIothreadInfoArgs DomainGetVcpusArgs DomainInterfaceStatsArgs
     DomainMemoryStatsArgs

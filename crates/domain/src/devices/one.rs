@@ -2,7 +2,8 @@
 
 use ostler_base::Result;
 
-use super::{Info, Kind};
+use super::graphics::GraphicsType;
+use super::{Devices, Info, Kind};
 use crate::{Head, Setting};
 
 /// The place of the device that is meant. What was said of address, alias and boot order counts.
@@ -48,5 +49,23 @@ pub(super) fn new_aliases<K: Kind>(new: &mut [K], others: &[K], head: &Head) {
         let alias = device.alias(nth, head);
         used.push(alias.clone());
         device.info_mut().alias = Some(alias);
+    }
+}
+
+impl Devices {
+    /// Takes the device at a place out, as a list of its own.
+    pub(crate) fn split_off_at(&mut self, at: usize) -> Devices {
+        let mut place = 0;
+        self.split_off(|_| {
+            place += 1;
+            place == at + 1
+        })
+    }
+
+    /// The place of the screen of a kind.
+    pub(crate) fn place_of_screen(&self, kind: GraphicsType) -> Option<usize> {
+        let screen = self.graphics.iter().find(|screen| screen.kind == kind)?;
+        let screen: *const dyn super::Device = screen;
+        self.iter().position(|device| std::ptr::addr_eq(device, screen))
     }
 }

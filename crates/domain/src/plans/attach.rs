@@ -15,9 +15,10 @@ use ostler_plan::{
 };
 use ostler_xml::Document;
 
+use super::files;
 use crate::blocks::next_number;
 use crate::devices::controller::ControllerType;
-use crate::devices::disk::{Backing, ImageFormat, name_nodes_from};
+use crate::devices::disk::{Backing, Disk, ImageFormat, name_nodes_from};
 use crate::devices::{Build, Device, Devices};
 use crate::run::RunChange;
 use crate::{Domain, ReadMode, Setting, passes};
@@ -78,7 +79,7 @@ impl Candidate {
         }
         newcomers.assign_new_aliases(&draft.devices, &draft.head);
         let aliases: Vec<_> = newcomers.iter().map(|device| device.info().alias.clone()).collect();
-        end_chains(&mut newcomers);
+        newcomers.disks.iter_mut().for_each(end_chain);
         let layered = !setting.has(Flag::BlockjobBackingMaskProtocol);
         name_nodes_from(&mut newcomers.disks, next_number(&draft.devices.disks), layered);
         draft.devices.merge(newcomers);
@@ -90,6 +91,23 @@ impl Candidate {
             aliases.contains(alias) && alone(alias)
         });
         Ok(Candidate { with, new })
+    }
+
+    /// The guest with nothing but what comes.
+    pub fn alone(&self) -> Domain {
+        self.with.with_devices_only(self.new.clone())
+    }
+
+    /// Takes over what network cards were given on the host, from [`Self::alone`].
+    pub fn take_cards(&mut self, alone: &Domain) {
+        self.new.interfaces.clone_from(&alone.devices.interfaces);
+        let mut draft = self.with.clone().into_draft();
+        for card in &mut draft.devices.interfaces {
+            if let Some(new) = self.new.interfaces.iter().find(|new| new.info().alias == card.info().alias) {
+                *card = new.clone();
+            }
+        }
+        self.with = Domain::of_run(draft);
     }
 
     /// What has to be known of the host.
@@ -128,6 +146,10 @@ impl Candidate {
         for device in self.new.iter() {
             device.actions(&build, &mut actions)?;
         }
+        if setting.config.pass_files {
+            let parts = std::mem::take(&mut build.parts);
+            build.parts = files::by_descriptor(parts, &mut build.fds);
+        }
         let uses_sets = !set_labels(&build.parts).is_empty();
         let fds = build.fds.into_vec();
         let mut commands = hot_add(&build.parts, &fds)?;
@@ -157,12 +179,10 @@ impl Attach {
 }
 
 /// Raw images have nothing below them.
-fn end_chains(devices: &mut Devices) {
-    for disk in &mut devices.disks {
-        let raw = matches!(disk.image.format, None | Some(ImageFormat::Raw));
-        if raw && disk.image.backing == Backing::Unknown && !disk.image.is_empty() {
-            disk.image.backing = Backing::End;
-        }
+pub(super) fn end_chain(disk: &mut Disk) {
+    let raw = matches!(disk.image.format, None | Some(ImageFormat::Raw));
+    if raw && disk.image.backing == Backing::Unknown && !disk.image.is_empty() {
+        disk.image.backing = Backing::End;
     }
 }
 

@@ -9,6 +9,7 @@ use ostler_plan::{
 };
 
 use super::attach::read_device;
+use super::files;
 use crate::devices::{Build, Devices};
 use crate::{Domain, Setting};
 
@@ -28,6 +29,8 @@ pub struct Detach {
     pub actions: Vec<Action>,
     /// The guest as it is afterwards.
     pub domain: Domain,
+    /// The same with nothing but the device that goes.
+    pub gone: Domain,
 }
 
 impl Detach {
@@ -54,11 +57,7 @@ impl Detach {
 
     fn at(guest: &Domain, at: usize, setting: &Setting<'_>) -> Result<Self> {
         let mut draft = guest.clone().into_draft();
-        let mut place = 0;
-        let gone = draft.devices.split_off(|_| {
-            place += 1;
-            place == at + 1
-        });
+        let gone = draft.devices.split_off_at(at);
         let (word, plug) = gone.kind();
         if !plug.live {
             refuse!(operation_unsupported, "live detach of device '{word}' is not supported");
@@ -79,6 +78,9 @@ impl Detach {
         let commands: Vec<Command> =
             hot_remove(&build.parts).into_iter().filter(|command| command.name != "remove-fd").collect();
         let mut labels = set_labels(&build.parts);
+        if setting.config.pass_files {
+            labels.extend(files::labels(&build.parts));
+        }
         let by_chardev = commands.iter().any(|command| command.name == "chardev-remove");
         let searched = by_chardev || !labels.is_empty();
         // Sets of others may be labelled with what was opened.
@@ -89,21 +91,26 @@ impl Detach {
         let mut actions = Vec::new();
         device.cleanup(guest, setting, &mut actions);
         let domain = Domain::of_run(draft);
-        Ok(Detach { alias, unplug, commands, labels: searched.then_some(labels), actions, domain })
+        let gone = domain.with_devices_only(gone);
+        Ok(Detach { alias, unplug, commands, labels: searched.then_some(labels), actions, domain, gone })
     }
 
     /// The commands that give up sets of descriptors, by the answer to `query-fdsets`.
     pub fn release(&self, sets: &Json) -> Vec<Command> {
-        let labels = self.labels.as_deref().unwrap_or_default();
-        let labelled = |set: &Json| {
-            let fds = set.get("fds").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-            let mut opaques = fds.iter().filter_map(|fd| fd.get("opaque")?.as_str());
-            opaques.any(|opaque| labels.iter().any(|label| label == opaque))
-        };
-        let sets = sets.as_array().map(Vec::as_slice).unwrap_or_default();
-        let ids = sets.iter().filter(|set| labelled(set)).filter_map(|set| set.get("fdset-id"));
-        ids.map(|id| Command::new("remove-fd", json_args("fdset-id", id.clone()))).collect()
+        release(self.labels.as_deref().unwrap_or_default(), sets)
     }
+}
+
+/// The commands that give up sets of descriptors with these labels, by the answer to `query-fdsets`.
+pub fn release(labels: &[String], sets: &Json) -> Vec<Command> {
+    let labelled = |set: &Json| {
+        let fds = set.get("fds").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let mut opaques = fds.iter().filter_map(|fd| fd.get("opaque")?.as_str());
+        opaques.any(|opaque| labels.iter().any(|label| label == opaque))
+    };
+    let sets = sets.as_array().map(Vec::as_slice).unwrap_or_default();
+    let ids = sets.iter().filter(|set| labelled(set)).filter_map(|set| set.get("fdset-id"));
+    ids.map(|id| Command::new("remove-fd", json_args("fdset-id", id.clone()))).collect()
 }
 
 /// The number after those of all sets, by the answer to `query-fdsets`.
@@ -113,7 +120,7 @@ pub fn next_set(sets: &Json) -> u32 {
     ids.max().and_then(|most| u32::try_from(most.saturating_add(1)).ok()).unwrap_or(0)
 }
 
-fn missing(said: &Devices) -> Error {
+pub(super) fn missing(said: &Devices) -> Error {
     let words = said.iter().next().map(|device| device.absent()).unwrap_or_default();
     Error::new(Code::DeviceMissing, Origin::Qemu, words)
 }

@@ -2,8 +2,10 @@
 
 pub mod attach;
 pub mod detach;
+mod files;
 mod machine_option;
 pub mod start;
+pub mod stored;
 pub mod update;
 pub mod variables;
 pub mod vcpus;

@@ -5,10 +5,14 @@
 
 use ostler_base::json::json;
 use ostler_base::{Code, Error, Origin, Result, Word, refuse};
-use ostler_plan::{Action, Command, Facts, Part, PassedFds, Query, hot_add, hot_numbering, hot_remove};
+use ostler_caps::emulator::Flag;
+use ostler_plan::{Command, Facts, Part, PassedFd, PassedFds, Query, hot_add, hot_numbering, hot_remove};
 
+use super::attach::end_chain;
 use super::attach::read_device;
-use crate::devices::disk::{Disk, DiskDevice};
+use super::files;
+use crate::blocks::next_number;
+use crate::devices::disk::{Disk, DiskDevice, name_nodes_from};
 use crate::devices::graphics::{Graphics, GraphicsType};
 use crate::devices::interface::{Interface, LinkState};
 use crate::devices::{Build, Device, Devices};
@@ -37,12 +41,16 @@ enum What {
 /// Everything that has to be done to change a device.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// What is done on the host before, in order.
-    pub actions: Vec<Action>,
+    /// Descriptors that go with commands.
+    pub fds: Vec<PassedFd>,
     /// The commands, in order.
     pub commands: Vec<Command>,
     /// The guest as it is afterwards.
     pub domain: Domain,
+    /// Whether sets of descriptors are used, whose numbers must be free.
+    pub uses_sets: bool,
+    /// The labels of sets of descriptors that are not used any more afterwards.
+    pub labels: Vec<String>,
 }
 
 impl Update {
@@ -55,7 +63,11 @@ impl Update {
         let what = if let Some(new) = said.graphics.pop() {
             graphics(&mut draft.devices, new)?
         } else if let Some(new) = said.disks.pop() {
-            disk(&mut draft.devices, new)?
+            let what = disk(&mut draft.devices, new)?;
+            if let What::Medium(at) = what {
+                name_medium(&mut draft.devices, at, next_number(&guest.devices.disks), setting);
+            }
+            what
         } else if let Some(new) = said.interfaces.pop() {
             interface(&mut draft.devices, new)?
         } else {
@@ -85,7 +97,9 @@ impl Update {
     }
 
     /// The plan.
-    pub fn plan(&self, setting: &Setting<'_>, facts: &Facts) -> Result<Change> {
+    pub fn plan(&self, setting: &Setting<'_>, facts: &Facts, first_set: u32) -> Result<Change> {
+        let mut fds = PassedFds::new(hot_numbering());
+        fds.reserve_sets(first_set);
         let commands = match self.what {
             What::Nothing => Vec::new(),
             What::Passwords(at) => {
@@ -95,14 +109,26 @@ impl Update {
                     .transpose()?
                     .unwrap_or_default()
             }
-            What::Medium(_) => self.medium(setting, facts)?,
+            What::Medium(_) => self.medium(setting, facts, &mut fds)?,
             What::Link(at) => self.after.devices.interfaces.get(at).map(set_link).into_iter().collect(),
         };
-        Ok(Change { actions: Vec::new(), commands, domain: self.after.clone() })
+        let labels = self.old_labels(setting)?;
+        let uses_sets = commands.iter().any(|command| command.name == "add-fd");
+        Ok(Change { fds: fds.into_vec(), commands, domain: self.after.clone(), uses_sets, labels })
+    }
+
+    /// The labels of the sets that the old medium has.
+    fn old_labels(&self, setting: &Setting<'_>) -> Result<Vec<String>> {
+        let old = self.disk(&self.before).filter(|disk| setting.config.pass_files && !disk.image.is_empty());
+        let Some(old) = old else { return Ok(Vec::new()) };
+        let (facts, fds) = (Facts::blank(), PassedFds::new(hot_numbering()));
+        let mut build = Build { draft: &self.before, setting, facts: &facts, fds, parts: Vec::new() };
+        old.parts(&mut build)?;
+        Ok(files::labels(&build.parts))
     }
 
     /// Out with the old medium, in with the new one.
-    fn medium(&self, setting: &Setting<'_>, facts: &Facts) -> Result<Vec<Command>> {
+    fn medium(&self, setting: &Setting<'_>, facts: &Facts, passed: &mut PassedFds) -> Result<Vec<Command>> {
         let (Some(old), Some(new)) = (self.disk(&self.before), self.disk(&self.after)) else {
             return Ok(Vec::new());
         };
@@ -118,8 +144,11 @@ impl Update {
             commands.push(Command::new("blockdev-remove-medium", json!({ "id": id })));
         }
         if !new.image.is_empty() {
-            let nodes = parts(&self.after, new, facts)?;
-            commands.extend(hot_add(&nodes, &[])?);
+            let mut nodes = parts(&self.after, new, facts)?;
+            if setting.config.pass_files {
+                nodes = files::by_descriptor(nodes, passed);
+            }
+            commands.extend(hot_add(&nodes, &passed.clone().into_vec())?);
             let top = nodes.iter().rev().find(|part| matches!(part, Part::Blockdev(_))).and_then(Part::id);
             let node = top.unwrap_or_default();
             commands.push(Command::new("blockdev-insert-medium", json!({ "id": id, "node-name": node })));
@@ -221,6 +250,16 @@ fn disk(devices: &mut Devices, new: Disk) -> Result<What> {
     old.image = new.image;
     old.tray = None;
     Ok(What::Medium(at))
+}
+
+/// Names the nodes of the medium at a place; its drive's old ones are still there.
+fn name_medium(devices: &mut Devices, at: usize, number: u32, setting: &Setting<'_>) {
+    let layered = !setting.has(Flag::BlockjobBackingMaskProtocol);
+    if let Some(disk) = devices.disks.get_mut(at) {
+        end_chain(disk);
+        disk.image.index = None;
+        name_nodes_from(std::slice::from_mut(disk), number, layered);
+    }
 }
 
 /// The first of the better known properties that differs.

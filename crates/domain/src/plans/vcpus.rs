@@ -220,6 +220,33 @@ pub fn stored(draft: &mut Draft, wish: &Wish, hotpluggable: bool) -> Result<()> 
     Ok(())
 }
 
+/// Changes how many a definition allows; those that are there stay as far as they fit.
+pub fn most(draft: &mut Draft, most: u32) -> Result<()> {
+    let cpu = draft.head.cpu.as_ref();
+    if most == 0 {
+        refuse!(invalid_arg, "number of vCPUs must be greater than 0");
+    }
+    if let Some(topology) = cpu.and_then(|cpu| cpu.topology.as_ref())
+        && topology.vcpus() != Some(most)
+    {
+        refuse!(invalid_arg, "CPU topology doesn't match the desired vcpu count");
+    }
+    let vcpus = &mut draft.head.vcpus;
+    vcpus.maximum = most;
+    vcpus.current = vcpus.current.min(most);
+    let fits = usize::try_from(most).unwrap_or(usize::MAX);
+    if vcpus.each.len() > fits {
+        vcpus.each.truncate(fits);
+    } else if !vcpus.each.is_empty() {
+        vcpus.each.resize(fits, Vcpu { enabled: false, hotpluggable: true, order: None });
+    }
+    if !vcpus.each.is_empty() {
+        let enabled = vcpus.each.iter().filter(|vcpu| vcpu.enabled).count();
+        vcpus.current = u32::try_from(enabled).unwrap_or(most);
+    }
+    Ok(())
+}
+
 fn set(draft: &mut Draft, each: Vec<Vcpu>) {
     let enabled = each.iter().filter(|vcpu| vcpu.enabled).count();
     let vcpus = &mut draft.head.vcpus;

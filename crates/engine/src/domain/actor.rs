@@ -87,6 +87,8 @@ pub(crate) async fn carry_out(engine: &Engine, guest: &Arc<Guest>, effects: Vec<
             Effect::Persist => engine.persist(guest).await,
             Effect::Change(change) => guest.update(|state| state.edit(&[change])),
             Effect::Channel { alias, open } => crate::agent::channel_moved(engine, guest, alias, open).await,
+            Effect::Gone(alias) => ops::devices::gone(engine, guest, alias),
+            Effect::Stays(alias) => drop(guest.unplugs.settle(&alias, false)),
             Effect::Terminate => {
                 if let Ok(link) = guest.link() {
                     signal(&link.process, Signal::TERM);

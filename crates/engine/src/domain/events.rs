@@ -73,6 +73,10 @@ pub enum Effect {
     Dump(AfterDump),
     /// The definition of the run says something else.
     Change(RunChange),
+    /// A device is gone.
+    Gone(String),
+    /// The guest does not let a device go.
+    Stays(String),
     /// A program of the guest opened or closed a channel.
     Channel {
         /// The channel.
@@ -355,10 +359,10 @@ pub fn on_event(run: &mut Run, event: EventKind) -> Vec<Effect> {
         ],
         EventKind::PortChange { id, open } => vec![Effect::Channel { alias: id, open }],
         EventKind::DeviceDeleted { device: Some(alias), .. } => {
-            vec![Effect::Tell(What::DeviceRemoved(alias))]
+            vec![Effect::Gone(alias)]
         }
         EventKind::UnplugRefused { device: Some(alias), .. } => {
-            vec![Effect::Tell(What::DeviceRemovalFailed(alias))]
+            vec![Effect::Tell(What::DeviceRemovalFailed(alias.clone())), Effect::Stays(alias)]
         }
         EventKind::Screen { phase, local, remote } => {
             vec![Effect::Tell(What::Screen(Box::new(screen(phase, &local, &remote))))]

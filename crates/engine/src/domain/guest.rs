@@ -22,6 +22,7 @@ use super::jobs::Jobs;
 use super::learn::Learnt;
 use super::progress::JobBoard;
 use super::status::{Shutoff, Status};
+use super::unplug::Unplugs;
 use super::view::{Definition, Shown, View};
 use crate::events::What;
 use crate::stats::Sampler;
@@ -115,6 +116,8 @@ pub struct Guest {
     pub jobs: JobBoard,
     /// Jobs of the emulator that somebody follows.
     pub(crate) block_jobs: Jobs,
+    /// Who waits for the guest to let go of a device.
+    pub(crate) unplugs: Unplugs,
     writing: Mutex<()>,
     state: Mutex<State>,
     view: RwLock<Arc<View>>,
@@ -156,6 +159,7 @@ impl Guest {
             sampler: Arc::default(),
             jobs: JobBoard::default(),
             block_jobs: Jobs::default(),
+            unplugs: Unplugs::default(),
             writing: Mutex::default(),
             view: RwLock::new(Arc::new(view.clone())),
             state: Mutex::new(State { lifecycle: Lifecycle::Off, run, record: None, view }),

@@ -7,6 +7,7 @@ pub mod guest;
 pub mod jobs;
 pub(crate) mod learn;
 pub mod progress;
+mod unplug;
 pub mod view;
 
 pub use admit::{Gate, Job};

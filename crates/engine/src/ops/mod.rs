@@ -8,6 +8,7 @@ pub mod block;
 pub mod control;
 pub mod define;
 pub mod describe;
+pub mod devices;
 pub mod direct;
 pub mod disks;
 pub mod dump;

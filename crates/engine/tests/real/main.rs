@@ -138,6 +138,7 @@ fn setup(root: &Path) -> Option<Setup> {
         lib_dir: text("var/lib/libvirt/qemu"),
         state_dir: text("run/libvirt/qemu"),
         swtpm_dir: text("var/lib/libvirt/swtpm"),
+        pass_files: true,
         nvram_dir: text("var/lib/libvirt/qemu/nvram"),
         loaders: Vec::new(),
         log_dir: text("var/log/libvirt/qemu"),

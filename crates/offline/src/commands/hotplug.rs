@@ -79,7 +79,7 @@ fn one(
         Some("update") => {
             let update = Update::new(guest, device, setting)?;
             let facts = fake::answer(update.ask(setting), args)?;
-            let plan = update.plan(setting, &facts)?;
+            let plan = update.plan(setting, &facts, 0)?;
             script.run(&plan.commands)?;
             Ok(plan.domain)
         }

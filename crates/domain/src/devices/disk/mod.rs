@@ -519,7 +519,8 @@ impl Device for Disk {
                 let resource = Resource::new(path, ResourceKind::Image);
                 let mut resource = if self.readonly || depth > 0 { resource } else { resource.writable() };
                 let format = image.format.map(ImageFormat::as_str);
-                resource.chain = format.filter(|format| image.backing == Backing::Unknown && *format != "raw");
+                resource.chain =
+                    format.filter(|format| image.backing == Backing::Unknown && *format != "raw");
                 out.push(if self.shareable { resource.shared() } else { resource });
             }
         }
