@@ -6,6 +6,10 @@ command -v cc >/dev/null || need+=(gcc libc6-dev)
 command -v qemu-system-x86_64 >/dev/null || need+=(qemu-system-x86 qemu-system-data seabios)
 command -v qemu-img >/dev/null || need+=(qemu-utils)
 command -v virsh >/dev/null || need+=(libvirt-clients)
+command -v dnsmasq >/dev/null || need+=(dnsmasq-base)
+command -v nft >/dev/null || need+=(nftables)
+command -v ebtables >/dev/null || need+=(ebtables iptables)
+command -v ip >/dev/null || need+=(iproute2)
 [ ${#need[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ]; then
   echo "not root; please install: ${need[*]}" >&2
