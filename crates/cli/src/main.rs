@@ -10,6 +10,7 @@ mod failure;
 mod globals;
 mod help;
 mod output;
+mod pki;
 mod session;
 mod shell;
 mod ssh;
@@ -29,7 +30,22 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into()).collect();
     match words.split_first() {
         Some((command, rest)) if command == "conformance" => ExitCode::from(ostler_offline::main(rest)),
+        Some((command, rest)) if command == "pki" => pki(rest),
         _ => client(words),
+    }
+}
+
+fn pki(words: &[String]) -> ExitCode {
+    let session = Session::new(Globals::default());
+    match pki::run(words) {
+        Ok(made) => {
+            session.print(&made);
+            ExitCode::SUCCESS
+        }
+        Err(complaint) => {
+            session.complain(&[complaint]);
+            ExitCode::FAILURE
+        }
     }
 }
 
