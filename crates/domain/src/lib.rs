@@ -27,7 +27,7 @@ mod setting;
 pub mod vhost_user;
 
 pub use model::{Domain, Draft, Head, ReadMode, WriteMode};
-pub use outline::Outline;
+pub use outline::{Outline, stored_identity};
 pub use setting::{
     DriverConfig, Entropy, GraphicsConfig, HostFacts, HugePageMount, ScreenConfig, Setting, StorageConfig,
     TlsConfig,

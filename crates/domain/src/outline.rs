@@ -23,6 +23,19 @@ pub struct Outline {
     pub emulator: Option<String>,
 }
 
+/// The name and UUID of a definition. Of a document as it is stored, only the beginning is looked
+/// at: what is wrong with the rest shows when the rest is wanted.
+pub fn stored_identity(xml: &str) -> Result<(String, Option<Uuid>)> {
+    let quick = ostler_xml::leading_texts(xml, "domain", ["name", "uuid"]);
+    if let Some([name, uuid]) = quick
+        && let (Ok(()), Some(uuid)) = (identity::check_name(name), Uuid::parse(uuid))
+    {
+        return Ok((name.to_owned(), Some(uuid)));
+    }
+    let Outline { name, uuid, .. } = Outline::read(xml)?;
+    Ok((name, uuid))
+}
+
 impl Outline {
     /// Reads the outline of a document.
     pub fn read(xml: &str) -> Result<Self> {

@@ -179,6 +179,42 @@ impl HostFacts {
 }
 
 impl DriverConfig {
+    /// The configuration of an instance whose every path is below a directory, with everything as it
+    /// is where no setting says otherwise.
+    pub fn below(root: &str) -> Self {
+        let path = |path: &str| format!("{root}/{path}");
+        let tls = TlsConfig { enabled: false, cert_dir: path("etc/pki/qemu"), verify: false };
+        let screen = ScreenConfig {
+            listen: "127.0.0.1".to_owned(),
+            tls: tls.clone(),
+            sasl: false,
+            password: false,
+            auto_unix_socket: false,
+        };
+        DriverConfig {
+            lib_dir: path("var/lib/libvirt/qemu"),
+            state_dir: path("run/libvirt/qemu"),
+            swtpm_dir: path("var/lib/libvirt/swtpm"),
+            pass_files: true,
+            fixed_swtpm_socket: None,
+            memory_backing_dir: path("var/lib/libvirt/qemu/ram"),
+            huge_pages: Vec::new(),
+            nvram_dir: path("var/lib/libvirt/qemu/nvram"),
+            loaders: Vec::new(),
+            log_dir: path("var/log/libvirt/qemu"),
+            environment: [("LC_ALL", "C"), ("PATH", "/usr/bin:/bin")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
+            dump_guest_core: false,
+            seccomp_sandbox: true,
+            log_timestamp: true,
+            graphics: GraphicsConfig { vnc: screen.clone(), spice: screen },
+            chardev_tls: tls.clone(),
+            storage: StorageConfig { nbd_tls: tls, nbd_tls_secret: None, use_nbdkit: false },
+            owner: None,
+        }
+    }
+
     /// Name of the directory and of sockets that belong to one run of a guest:
     /// `domain-ID-NAME`, the name cut to 20 characters.
     pub fn run_name(&self, id: Option<i32>, name: &str) -> String {

@@ -12,7 +12,7 @@ use ostler_caps::cpu::HostModel;
 use ostler_caps::emulator::{Accelerator, Emulator, ProbeHost};
 use ostler_confine::Policy;
 use ostler_domain::run::RunRecord;
-use ostler_domain::{Domain, DriverConfig, Entropy, HostFacts, Outline, Setting};
+use ostler_domain::{Domain, DriverConfig, Entropy, HostFacts, Setting, stored_identity};
 use tokio::sync::broadcast;
 
 use crate::cards::Names;
@@ -396,9 +396,9 @@ impl Engine {
 
     fn load_one(&self, stem: &str) {
         let path = self.paths().definition(stem);
-        let outline = files::read(&path).and_then(|text| Outline::read(&text.unwrap_or_default()));
+        let outline = files::read(&path).and_then(|text| stored_identity(&text.unwrap_or_default()));
         match outline {
-            Ok(Outline { name, uuid: Some(uuid), .. }) if name == stem => {
+            Ok((name, Some(uuid))) if name == stem => {
                 let autostart = self.paths().autostart(stem).exists();
                 let guest = Guest::defined(stem, uuid, Definition::stored(path), autostart);
                 guest.update(|state| {

@@ -82,11 +82,17 @@ pub(crate) fn kind(root: &Element<'_>) -> Result<DomainKind> {
 /// The element `<name>`, checked.
 pub(crate) fn name(root: &Element<'_>) -> Result<String> {
     let name = root.child_text("name").ok_or_else(|| Error::new(Code::NoName, Origin::Domain, ""))?;
+    check_name(&name).map(|()| name)
+}
+
+/// Refuses a name that could not be a file's.
+pub(crate) fn check_name(name: &str) -> Result<()> {
     match name.chars().find(|c| matches!(c, '/' | '\n')) {
-        Some('\n') => Err(Error::xml(format!("name {name} cannot contain '\\n'"))),
-        Some(c) => Err(Error::xml(format!("name {name} cannot contain '{c}'"))),
-        None if name == "." || name == ".." => Err(Error::xml(format!("name {name} cannot be a directory"))),
-        None => Ok(name),
+        Some('\n') => refuse!(xml, "name {name} cannot contain '\\n'"),
+        Some(c) => refuse!(xml, "name {name} cannot contain '{c}'"),
+        None if name.is_empty() => Err(Error::new(Code::NoName, Origin::Domain, "")),
+        None if name == "." || name == ".." => refuse!(xml, "name {name} cannot be a directory"),
+        None => Ok(()),
     }
 }
 

@@ -16,7 +16,7 @@ use ostler_caps::cpu::HostModel;
 use ostler_caps::emulator::{Accelerator, Emulator, ProbeHost};
 
 use ostler_confine::{Accounts, Policy};
-use ostler_domain::{DriverConfig, GraphicsConfig, HostFacts, ScreenConfig, TlsConfig, WriteMode};
+use ostler_domain::{DriverConfig, HostFacts, WriteMode};
 use ostler_engine::events::{Event, What};
 use ostler_engine::ops::autostart::Often;
 use ostler_engine::ops::define::Managed;
@@ -125,39 +125,7 @@ fn setup(root: &Path) -> Option<Setup> {
         eprintln!("SKIPPED: needs qemu-system-x86_64 and a built ostler-launcher");
         return None;
     }
-    let text = |path: &str| root.join(path).to_string_lossy().into_owned();
-    let tls = TlsConfig { enabled: false, cert_dir: text("etc/pki/qemu"), verify: false };
-    let screen = ScreenConfig {
-        listen: "127.0.0.1".into(),
-        tls: tls.clone(),
-        sasl: false,
-        password: false,
-        auto_unix_socket: false,
-    };
-    let config = DriverConfig {
-        lib_dir: text("var/lib/libvirt/qemu"),
-        state_dir: text("run/libvirt/qemu"),
-        swtpm_dir: text("var/lib/libvirt/swtpm"),
-        pass_files: true,
-        nvram_dir: text("var/lib/libvirt/qemu/nvram"),
-        loaders: Vec::new(),
-        log_dir: text("var/log/libvirt/qemu"),
-        memory_backing_dir: text("var/lib/libvirt/qemu/ram"),
-        huge_pages: Vec::new(),
-        fixed_swtpm_socket: None,
-        environment: vec![("LC_ALL".into(), "C".into()), ("PATH".into(), "/usr/bin:/bin".into())],
-        dump_guest_core: false,
-        seccomp_sandbox: true,
-        log_timestamp: true,
-        chardev_tls: tls.clone(),
-        storage: ostler_domain::StorageConfig {
-            nbd_tls: tls.clone(),
-            nbd_tls_secret: None,
-            use_nbdkit: false,
-        },
-        graphics: GraphicsConfig { vnc: screen.clone(), spice: screen },
-        owner: None,
-    };
+    let config = DriverConfig::below(&root.to_string_lossy());
     Some(Setup {
         paths: Paths::below(root),
         host: HostFacts::of(Arch::X86_64),
