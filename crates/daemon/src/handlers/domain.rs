@@ -83,6 +83,7 @@ mod list;
 mod look;
 mod memory;
 mod saved;
+mod snapshots;
 mod tuning;
 
 use std::sync::Arc;
@@ -104,10 +105,9 @@ use ostler_rpc::programs::remote::{
     DomainGetAutostartArgs, DomainGetAutostartOnceArgs, DomainGetControlInfoArgs, DomainGetInfoArgs,
     DomainGetMaxMemoryArgs, DomainGetMaxVcpusArgs, DomainGetMessagesArgs, DomainGetOsTypeArgs,
     DomainGetSecurityLabelArgs, DomainGetSecurityLabelListArgs, DomainGetStateArgs, DomainGetVcpusFlagsArgs,
-    DomainGetXmlDescArgs, DomainHasCurrentSnapshotArgs, DomainIsActiveArgs, DomainIsPersistentArgs,
-    DomainIsUpdatedArgs, DomainListAllCheckpointsArgs, DomainListAllSnapshotsArgs, DomainRebootArgs,
-    DomainRef, DomainResetArgs, DomainResumeArgs, DomainSetAutostartArgs, DomainShutdownArgs,
-    DomainShutdownFlagsArgs, DomainSnapshotListNamesArgs, DomainSnapshotNumArgs, DomainSuspendArgs,
+    DomainGetXmlDescArgs, DomainIsActiveArgs, DomainIsPersistentArgs, DomainIsUpdatedArgs,
+    DomainListAllCheckpointsArgs, DomainRebootArgs, DomainRef, DomainResetArgs, DomainResumeArgs,
+    DomainSetAutostartArgs, DomainShutdownArgs, DomainShutdownFlagsArgs, DomainSuspendArgs,
     DomainUndefineArgs, DomainUndefineFlagsArgs,
 };
 use ostler_rpc::table::Procedure;
@@ -130,6 +130,7 @@ pub(super) const HANDLERS: &[&[Entry]] = &[
     look::HANDLERS,
     memory::HANDLERS,
     saved::HANDLERS,
+    snapshots::HANDLERS,
     tuning::HANDLERS,
 ];
 
@@ -151,11 +152,10 @@ names_domain! {
     DomainGetAutostartArgs DomainGetAutostartOnceArgs DomainGetControlInfoArgs DomainGetInfoArgs
     DomainGetMaxMemoryArgs DomainGetMaxVcpusArgs DomainGetMessagesArgs
     DomainGetOsTypeArgs DomainGetSecurityLabelArgs DomainGetSecurityLabelListArgs DomainGetStateArgs
-    DomainGetVcpusFlagsArgs DomainGetXmlDescArgs DomainHasCurrentSnapshotArgs
-    DomainIsActiveArgs DomainIsPersistentArgs DomainIsUpdatedArgs
-    DomainListAllCheckpointsArgs DomainListAllSnapshotsArgs DomainRebootArgs DomainResetArgs
+    DomainGetVcpusFlagsArgs DomainGetXmlDescArgs     DomainIsActiveArgs DomainIsPersistentArgs DomainIsUpdatedArgs
+    DomainListAllCheckpointsArgs DomainRebootArgs DomainResetArgs
     DomainResumeArgs DomainSetAutostartArgs DomainShutdownArgs DomainShutdownFlagsArgs
-    DomainSnapshotListNamesArgs DomainSnapshotNumArgs DomainSuspendArgs DomainUndefineArgs
+    DomainSuspendArgs DomainUndefineArgs
     DomainUndefineFlagsArgs
 }
 

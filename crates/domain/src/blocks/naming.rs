@@ -60,6 +60,7 @@ impl NodeNames {
     pub fn of(image: &Image) -> Self {
         let mut names = Self::numbered(image.index.unwrap_or_default());
         let Some(known) = &image.run else { return names };
+        names.fd_set = known.fdset.map(|set| format!("/dev/fdset/{set}"));
         for (name, role) in [
             (&mut names.storage, NodeRole::Storage),
             (&mut names.format, NodeRole::Format),

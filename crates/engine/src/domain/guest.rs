@@ -25,6 +25,7 @@ use super::status::{Shutoff, Status};
 use super::unplug::Unplugs;
 use super::view::{Definition, Shown, View};
 use crate::events::What;
+use crate::ops::snapshot::Snapshots;
 use crate::stats::Sampler;
 
 /// What an operation on a running guest needs: no link, no talking to an emulator that is gone.
@@ -114,6 +115,8 @@ pub struct Guest {
     pub(crate) sampler: Arc<Sampler>,
     /// How far its long job is.
     pub jobs: JobBoard,
+    /// Its snapshots, once somebody asked for them.
+    pub(crate) snapshots: tokio::sync::Mutex<Option<Snapshots>>,
     /// Jobs of the emulator that somebody follows.
     pub(crate) block_jobs: Jobs,
     /// Who waits for the guest to let go of a device.
@@ -158,6 +161,7 @@ impl Guest {
             agent: tokio::sync::Mutex::default(),
             sampler: Arc::default(),
             jobs: JobBoard::default(),
+            snapshots: tokio::sync::Mutex::default(),
             block_jobs: Jobs::default(),
             unplugs: Unplugs::default(),
             writing: Mutex::default(),

@@ -23,6 +23,7 @@ pub mod pump;
 pub mod rename;
 pub mod save;
 pub mod screen;
+pub mod snapshot;
 pub mod start;
 pub mod stop;
 pub mod targets;

@@ -11,9 +11,8 @@ use ostler_rpc::programs::remote::{
     DomainGetAutostartOnceRet, DomainGetAutostartRet, DomainGetControlInfoRet, DomainGetInfoRet,
     DomainGetMaxMemoryRet, DomainGetMaxVcpusRet, DomainGetMessagesRet, DomainGetOsTypeRet,
     DomainGetSecurityLabelListRet, DomainGetSecurityLabelRet, DomainGetStateRet, DomainGetVcpusFlagsRet,
-    DomainGetXmlDescRet, DomainHasCurrentSnapshotRet, DomainIsActiveRet, DomainIsPersistentRet,
-    DomainIsUpdatedRet, DomainListAllCheckpointsRet, DomainListAllSnapshotsRet, DomainSnapshotListNamesRet,
-    DomainSnapshotNumRet,
+    DomainGetXmlDescRet, DomainIsActiveRet, DomainIsPersistentRet, DomainIsUpdatedRet,
+    DomainListAllCheckpointsRet,
 };
 use ostler_rpc::xdr::Chars;
 
@@ -33,10 +32,6 @@ handlers! {
     answer call::DomainGetMaxMemory;
     answer call::DomainGetMaxVcpus;
     answer call::DomainGetVcpusFlags;
-    answer call::DomainHasCurrentSnapshot;
-    answer call::DomainSnapshotNum;
-    answer call::DomainSnapshotListNames;
-    answer call::DomainListAllSnapshots;
     answer call::DomainListAllCheckpoints;
     answer call::DomainGetSecurityLabel;
     answer call::DomainGetSecurityLabelList;
@@ -146,26 +141,6 @@ answer!(DomainGetVcpusFlags, |daemon, guest, args| {
     let vcpus = &shown.domain().head.vcpus;
     let number = if args.flags & VCPU_MAXIMUM != 0 { vcpus.maximum } else { vcpus.current };
     Ok(DomainGetVcpusFlagsRet { num: i32::try_from(number).unwrap_or(i32::MAX) })
-});
-
-answer!(DomainHasCurrentSnapshot, |_daemon, _guest, args| {
-    only_flags(args.flags, 0, "qemuDomainHasCurrentSnapshot", Origin::Qemu)?;
-    Ok(DomainHasCurrentSnapshotRet { result: 0 })
-});
-
-answer!(DomainSnapshotNum, |_daemon, _guest, args| {
-    only_flags(args.flags, SNAPSHOT_FLAGS, "qemuDomainSnapshotNum", Origin::Qemu)?;
-    Ok(DomainSnapshotNumRet { num: 0 })
-});
-
-answer!(DomainSnapshotListNames, |_daemon, _guest, args| {
-    only_flags(args.flags, SNAPSHOT_FLAGS, "qemuDomainSnapshotListNames", Origin::Qemu)?;
-    Ok(DomainSnapshotListNamesRet { names: Vec::new().into() })
-});
-
-answer!(DomainListAllSnapshots, |_daemon, _guest, args| {
-    only_flags(args.flags, SNAPSHOT_FLAGS, "qemuDomainListAllSnapshots", Origin::Qemu)?;
-    Ok(DomainListAllSnapshotsRet { snapshots: Vec::new().into(), ret: 0 })
 });
 
 answer!(DomainListAllCheckpoints, |_daemon, _guest, args| {

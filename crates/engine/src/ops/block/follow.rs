@@ -11,14 +11,13 @@ use std::sync::Arc;
 
 use ostler_base::json::json;
 use ostler_base::{Error, Json, Result};
-use ostler_domain::blocks::Image;
 use ostler_domain::blocks::surgery::{self, Operated};
 use ostler_domain::devices::disk::{Disk, MirrorState};
 use ostler_domain::run::{BlockJob, BlockJobKind, BlockJobState, BlockJobWork, JobDisk};
 use ostler_qmp::Monitor;
 use tokio::sync::watch;
 
-use super::image::remove_nodes;
+use super::image::drop_images;
 use super::{command, live_disk, replace_disk};
 use crate::domain::Guest;
 use crate::domain::guest::Link;
@@ -165,8 +164,7 @@ impl Engine {
         let pivoted = done && matches!(job.kind, BlockJobKind::Copy | BlockJobKind::ActiveCommit);
         let definition = pivoted.then(|| disk.clone());
         replace_disk(guest, disk);
-        let nodes: Vec<String> = removed.iter().flat_map(Image::node_list).collect();
-        remove_nodes(guest, &link.monitor, nodes).await;
+        drop_images(guest, &link.monitor, &removed).await;
         if let Some(disk) = definition {
             self.rewrite_disk(guest, &disk).await?;
         }

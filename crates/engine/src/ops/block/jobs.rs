@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ostler_base::json::json;
 use ostler_base::{Code, Error, Json, Origin, Result, Word, refuse};
-use ostler_domain::blocks::{Backing, Image, ImageFormat, surgery};
+use ostler_domain::blocks::{Backing, Image, ImageFormat, backing_string, surgery};
 use ostler_domain::devices::disk::{Disk, Mirror, MirrorJob, name_chain};
 use ostler_domain::run::{BlockJob, BlockJobKind, BlockJobState, BlockJobWork, JobDisk};
 use ostler_plan::Props;
@@ -122,6 +122,9 @@ impl Engine {
         let id = format!("pull-{}-{device}", disk.target);
         let mut props = job_props(&id, device);
         props.set_opt("base-node", base);
+        // The name in the header is ours to say: the emulator may know the image by a descriptor only.
+        let place = base.and_then(|base| disk.image.place_of(base)).and_then(|at| disk.image.chain().nth(at));
+        props.set_opt("backing-file", place.map(backing_string).transpose()?);
         speed(&mut props, bandwidth);
         let work = BlockJobWork::Pull { base: base.map(str::to_owned) };
         let job = record(&id, BlockJobKind::Pull, &disk, false, work, flags);
@@ -182,6 +185,9 @@ impl Engine {
         let id = format!("commit-{}-{top_node}", disk.target);
         let mut props = job_props(&id, node(&disk.image)?).with("top-node", top_node.as_str());
         props.set("base-node", base_node.as_str());
+        if !active {
+            props.set("backing-file", backing_string(base_image)?);
+        }
         speed(&mut props, bandwidth);
         let above = disk.image.place_of(&top_node).and_then(|at| at.checked_sub(1));
         let parent = above.and_then(|at| disk.image.chain().nth(at)).and_then(Image::top_node);
@@ -234,15 +240,15 @@ impl Engine {
         let source = node(&disk.image)?.to_owned();
         let known = nodes(guest, &link.monitor).await?;
         let capacity = known.get(&source).map_or(0, |node| node.capacity);
-        let wanted = Wanted {
-            image: &image,
+        let mut wanted = Wanted {
+            image: &mut image,
             around,
             named_below: below.as_ref(),
             node_below: below.as_ref().and_then(Image::top_node),
             existing,
             capacity,
         };
-        let made = self.make_image(guest, &link.monitor, &wanted).await?;
+        let made = self.make_image(guest, &link.monitor, &mut wanted).await?;
         let id = format!("copy-{}-{source}", disk.target);
         let mut props = job_props(&id, &source)
             .with("target", node(&image)?)
