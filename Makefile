@@ -1,7 +1,7 @@
 # `make demo` boots a real guest; `make test` runs every test. Both install what they need.
 CARGO ?= cargo
 
-.PHONY: build test tidy needs demo demo-stop corpus
+.PHONY: build test tidy needs demo demo-stop corpus deb
 
 build:
 	$(CARGO) build --workspace
@@ -21,6 +21,10 @@ test: needs tidy build
 	$(CARGO) test --quiet --workspace
 	suites/net/run.sh
 	$(CARGO) xtask corpus
+
+deb:
+	$(CARGO) build --release --package ostler --package ostler-daemon --package ostler-launcher
+	@packaging/make-deb.sh
 
 demo:
 	@packaging/demo.sh

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod json;
 pub mod mac;
 pub mod scale;
+pub mod sha256;
 pub mod uuid;
 pub mod words;
 

@@ -4,7 +4,7 @@
 //! Never: knows the form of a document.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use ostler_base::{Arch, Error, Result, Uuid, Word};
@@ -37,9 +37,9 @@ pub struct Known {
 }
 
 impl Known {
-    /// The host's identity: as it is set, else as the firmware or the system has it, else one for
-    /// as long as the daemon runs.
-    fn uuid(&self, config: &Config) -> Option<Uuid> {
+    /// The host's identity: as it is set, else as the firmware or the system has it, else one
+    /// that is made up once.
+    fn uuid(&self, config: &Config, kept: &Path) -> Option<Uuid> {
         let machine = || {
             let text = std::fs::read_to_string("/etc/machine-id").ok()?;
             Uuid::parse(text.trim())
@@ -51,15 +51,25 @@ impl Known {
                 (None, Some("machine-id")) => machine(),
                 (None, _) => firmware(),
             };
-            found.filter(|uuid| !uuid.is_trivial()).or_else(random)
+            found.filter(|uuid| !uuid.is_trivial()).or_else(|| made_up(kept))
         })
     }
 }
 
-fn random() -> Option<Uuid> {
+/// An identity that was made up before, or is now, and is kept for the next time.
+fn made_up(kept: &Path) -> Option<Uuid> {
+    if let Some(uuid) = std::fs::read_to_string(kept).ok().and_then(|text| Uuid::parse(text.trim())) {
+        return Some(uuid);
+    }
     let mut bytes = [0; 16];
     rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty()).ok()?;
-    Some(Uuid::from_random(bytes))
+    let uuid = Uuid::from_random(bytes);
+    let text = format!("{uuid}\n");
+    let durable = ostler_host::fs::Durability::Durable;
+    if let Err(error) = ostler_host::fs::write_atomic(kept, text.as_bytes(), 0o644, None, durable) {
+        tracing::warn!(%error, "the host has another UUID at the next start");
+    }
+    Some(uuid)
 }
 
 impl Daemon {
@@ -130,7 +140,7 @@ impl Daemon {
     fn host_caps(&self, cpu: Option<Cpu>) -> HostCaps {
         let tree = self.known.sysfs.tree();
         HostCaps {
-            uuid: self.known.uuid(&self.config()),
+            uuid: self.known.uuid(&self.config(), &self.layout.lib.join("host-uuid")),
             cpu: cpu.into_iter().flat_map(|cpu| cpu.format_children()).collect(),
             page_sizes: self.node.page_sizes(),
             iommu: self.known.sysfs.has_entries("kernel/iommu_groups"),

@@ -157,6 +157,7 @@ impl Engine {
     pub async fn open(setup: Setup) -> Result<Engine> {
         let (teller, paths) = (Teller::default(), setup.paths.clone());
         let told = teller.clone();
+        let kept = setup.paths.probes().join("capabilities");
         let (networks, filters, pools, secrets) = blocking(move || {
             let networks = Networks::open(&paths, setup.networks, told.clone())?;
             let (pools, secrets) = (Pools::open(&paths, told.clone())?, Secrets::open(&paths, told)?);
@@ -167,7 +168,7 @@ impl Engine {
             paths: setup.paths,
             host: setup.host,
             config: setup.config,
-            emulators: Emulators::new(setup.search, setup.probe),
+            emulators: Emulators::new(setup.search, setup.probe, kept),
             launcher: setup.launcher,
             host_models: setup.host_models,
             policy: setup.policy,

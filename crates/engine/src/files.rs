@@ -57,6 +57,47 @@ pub fn make_directory(path: &Path, mode: u32) -> Result<()> {
     made.map_err(|error| failed("cannot create directory", path, &error))
 }
 
+/// Puts a log that has become too long aside: `LOG.0` is the newest of those kept, `LOG.2` the oldest.
+pub fn rotate(path: &Path) -> Result<()> {
+    /// A log that is longer is put aside, bytes.
+    const LOG_MAX: u64 = 2 << 20;
+    /// How many are kept.
+    const KEPT: u32 = 3;
+    match fs::metadata(path) {
+        Ok(facts) if facts.len() > LOG_MAX => {}
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed("cannot look at log", path, &error)),
+    }
+    let aside = |number: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{number}"));
+        std::path::PathBuf::from(name)
+    };
+    let moves = (1..KEPT).rev().map(|to| (aside(to - 1), aside(to)));
+    for (from, to) in moves.chain([(path.to_owned(), aside(0))]) {
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(failed("cannot put log aside", &from, &error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The names of the directories in a directory.
+pub fn directories(directory: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("cannot open directory", directory, &error)),
+    };
+    let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    let names = entries.flatten().filter(is_directory);
+    Ok(names.filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}
+
 /// The stems of the XML files of a directory, by name.
 pub fn xml_stems(directory: &Path) -> Result<Vec<String>> {
     stems(directory, ".xml")
@@ -106,6 +147,25 @@ mod tests {
         );
         assert!(with_header("a b", uuid, "").contains("virsh edit c7a5fdbd-edaf-9455-926a-d65c16db1809\n"));
         assert!(with_header("a--b", uuid, "").contains("virsh edit c7a5"));
+    }
+
+    #[test]
+    fn long_logs_are_put_aside() {
+        let root = std::env::temp_dir().join(format!("ostler-engine-logs-{}", std::process::id()));
+        make_directory(&root, 0o700).unwrap();
+        let path = root.join("a.log");
+        rotate(&path).unwrap();
+        for turn in 0..5_u8 {
+            fs::write(&path, vec![b'0' + turn; (2 << 20) + 1]).unwrap();
+            rotate(&path).unwrap();
+        }
+        fs::write(&path, "short").unwrap();
+        rotate(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"short");
+        let first = |number: u8| fs::read(root.join(format!("a.log.{number}"))).unwrap()[0];
+        assert_eq!([0, 1, 2].map(first), *b"432");
+        assert!(!root.join("a.log.3").exists());
+        fs::remove_dir_all(&root).unwrap();
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod agent;
 mod cards;
 mod confine;
+pub mod console;
 pub mod domain;
 pub mod emulators;
 mod engine;

@@ -56,13 +56,50 @@ impl Engine {
         for stem in stems {
             let engine = self.clone();
             all.spawn(async move {
-                if let Err(error) = engine.recover_one(&stem).await {
+                let taken = engine.recover_one(&stem).await;
+                if let Err(error) = &taken {
                     tracing::error!(name = %stem, %error, "cannot take over a guest");
                 }
+                taken.is_ok()
             });
         }
-        while all.join_next().await.is_some() {}
+        let mut whole = true;
+        while let Some(taken) = all.join_next().await {
+            whole &= taken.unwrap_or(false);
+        }
+        // Who cannot read a status file does not know whose directories there are.
+        if whole {
+            self.sweep().await?;
+        }
         Ok(())
+    }
+
+    /// Removes what starts have left that nobody could take back, of guests that never ran.
+    async fn sweep(&self) -> Result<()> {
+        let records = |guest: Arc<Guest>| {
+            guest.look(|state| {
+                state.record.as_ref().map(|kept| [kept.run_dir.clone(), kept.channel_dir.clone()])
+            })
+        };
+        let used: Vec<String> = self.registry().all().into_iter().filter_map(records).flatten().collect();
+        let places = [self.paths().state(), self.paths().runs().join("channel")];
+        blocking(move || {
+            for (place, begin) in places.iter().zip(["domain-", ""]) {
+                for name in files::directories(place)? {
+                    let path = place.join(&name);
+                    let of_run = name.strip_prefix(begin).is_some_and(|rest| {
+                        rest.split_once('-').is_some_and(|(id, _)| id.parse::<u32>().is_ok())
+                    });
+                    let in_use = used.iter().any(|used| path == std::path::Path::new(used));
+                    if of_run && !in_use && ostler_host::connect_unix(&path.join("monitor.sock")).is_err() {
+                        tracing::warn!(path = %path.display(), "a start left this behind; it is removed");
+                        ostler_host::fs::remove_tree(&path)?;
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn recover_one(&self, stem: &str) -> Result<()> {

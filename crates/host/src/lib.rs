@@ -48,6 +48,7 @@ mod real;
 mod socket;
 mod spawn;
 mod sys;
+mod terminal;
 pub mod usage;
 
 use std::fmt::Display;
@@ -66,7 +67,8 @@ pub use query::Asker;
 pub use real::RealHost;
 pub use socket::{connect_unix, listen_unix};
 pub use spawn::{Child, Spawn, launcher_path, open_all, spawn};
-pub use sys::Readable;
+pub use sys::{Readable, Terminal};
+pub use terminal::open_terminal;
 
 /// An error of the system: what could not be done, and the system's own words.
 pub(crate) fn failed(what: impl Display, error: impl Into<io::Error>) -> Error {

@@ -59,6 +59,7 @@ impl Asker {
             }
             Query::Descriptors(folders) => Answer::Files(descriptors(folders)),
             Query::RenderNode => Answer::Path(render_node(Path::new("/dev/dri"))),
+            Query::IommuGroup(address) => Answer::Path(iommu_group(Path::new("/sys"), address)),
             Query::NumaNodes => Answer::Ids(numa_nodes()),
             Query::NodesOfCpus(cpus) => Answer::Ids(nodes_of(cpus)),
             Query::AdvisedNodes(vcpus, memory) => Answer::Ids(advised_nodes(*vcpus, *memory)?),
@@ -81,6 +82,15 @@ impl Asker {
         self.taken.insert(port);
         Ok(port)
     }
+}
+
+/// The node of the group that a PCI function is in.
+fn iommu_group(sys: &Path, address: &str) -> Option<PathBuf> {
+    if address.contains('/') {
+        return None;
+    }
+    let group = fs::read_link(sys.join("bus/pci/devices").join(address).join("iommu_group")).ok()?;
+    Some(Path::new("/dev/vfio").join(group.file_name()?))
 }
 
 fn not_passed(name: &str) -> Error {
@@ -266,6 +276,17 @@ mod tests {
         let facts = Asker::default().answer(std::slice::from_ref(&question)).unwrap();
         let texts: Vec<_> = facts.files(&question).unwrap().iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(texts, ["x", "new"]);
+    }
+
+    #[test]
+    fn nodes_of_devices_that_are_passed_through() {
+        let scratch = Scratch::new();
+        let sys = &scratch.0;
+        let function = sys.join("bus/pci/devices/0000:01:00.0");
+        fs::create_dir_all(&function).unwrap();
+        std::os::unix::fs::symlink("../../../kernel/iommu_groups/5", function.join("iommu_group")).unwrap();
+        assert_eq!(iommu_group(sys, "0000:01:00.0"), Some("/dev/vfio/5".into()));
+        assert_eq!(iommu_group(sys, "../0000:01:00.0"), None);
     }
 
     #[test]

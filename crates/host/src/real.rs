@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +14,7 @@ use ostler_base::{Error, Result};
 use ostler_launcher::Identity;
 use ostler_plan::{Action, Owner};
 use rustix::fs::inotify;
+use rustix::pipe::PipeFlags;
 
 use crate::devices::{detach_pci, reattach_pci};
 use crate::fs::{
@@ -21,7 +22,7 @@ use crate::fs::{
 };
 use crate::process::wait_readable;
 use crate::query::find_program;
-use crate::{Host, Process, Spawn, failed, spawn, sys};
+use crate::{Exit, Host, Process, Spawn, failed, spawn, sys};
 
 /// How long a service may take until it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -31,6 +32,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 const CLOCKS_DIFFER: Duration = Duration::from_secs(2);
 /// How much of a program's last words goes into an error.
 const WORDS_MAX: usize = 1024;
+/// How long a program may take that is run to its end.
+const RUN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Carries out actions on this host.
 #[derive(Debug)]
@@ -156,22 +159,74 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 
 fn run(name: &str, argv: &[String], owner: Option<Owner>) -> Result<()> {
     let (program, arguments) = split(name, argv)?;
+    let what = || format!("cannot execute binary {program}");
+    let (spoken, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|e| failed(what(), e))?;
+    rustix::io::ioctl_fionbio(&spoken, true).map_err(|error| failed(what(), error))?;
     let mut command = Command::new(&program);
     command.args(arguments).env_clear().envs(environment()).current_dir("/").stdin(Stdio::null());
+    command.stderr(theirs.try_clone().map_err(|error| failed(what(), error))?).stdout(theirs);
     if let Some(Owner { uid, gid }) = owner {
         // Leaving root leaves its further groups as well.
         command.uid(uid).gid(gid);
     }
     sys::keep_descriptors();
-    let output =
-        command.output().map_err(|error| failed(format_args!("cannot execute binary {program}"), error))?;
-    if output.status.success() {
+    let child = command.spawn().map_err(|error| failed(what(), error))?;
+    // Our end of what it writes to must not keep the pipe open.
+    drop(command);
+    let process = Process::hold(child.id())?;
+    let process = process.ok_or_else(|| Error::internal(format!("'{program}' is not found again")))?;
+    let words = listen(&spoken, &process, Instant::now().checked_add(RUN_WITHIN));
+    let Some(exit) = process.wait(Duration::ZERO)? else {
+        process.terminate(Duration::ZERO)?;
+        let seconds = RUN_WITHIN.as_secs();
+        return Err(Error::internal(format!("{name}: '{program}' did not end within {seconds} seconds")));
+    };
+    if exit == Exit::Code(0) {
         return Ok(());
     }
-    let spoken = if output.stderr.trim_ascii().is_empty() { &output.stdout } else { &output.stderr };
-    let start = spoken.len().saturating_sub(WORDS_MAX);
-    let words = String::from_utf8_lossy(spoken.get(start..).unwrap_or_default());
-    Err(Error::internal(format!("{name}: '{program}' failed ({}): {}", output.status, words.trim())))
+    let status = match exit {
+        Exit::Code(code) => format!("exit status: {code}"),
+        Exit::Signal(signal) => format!("signal: {signal}"),
+        Exit::Unknown => "unknown end".to_owned(),
+    };
+    let words = String::from_utf8_lossy(&words);
+    Err(Error::internal(format!("{name}: '{program}' failed ({status}): {}", words.trim())))
+}
+
+/// The last words of a process, until it has ended or the deadline comes. However much it says, only
+/// the end is kept.
+fn listen(spoken: &OwnedFd, process: &Process, deadline: Option<Instant>) -> Vec<u8> {
+    let mut words = Vec::new();
+    let mut space = [0; 4096];
+    loop {
+        match rustix::io::read(spoken, &mut space) {
+            // Nobody holds the other end any more; that the process ends is still waited for.
+            Ok(0) => {
+                let left = deadline.map_or(RUN_WITHIN, |at| at.saturating_duration_since(Instant::now()));
+                drop(process.wait(left));
+                return words;
+            }
+            Ok(length) => {
+                words.extend_from_slice(space.get(..length).unwrap_or_default());
+                let excess = words.len().saturating_sub(WORDS_MAX);
+                words.drain(..excess);
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => {
+                // One that ended may have left others that hold the pipe open: they are not waited for.
+                let woken = wait_readable(&[spoken.as_fd(), process.fd()], deadline).unwrap_or(false);
+                if !woken || (!process.is_alive() && is_empty(spoken)) {
+                    return words;
+                }
+            }
+            Err(_) => return words,
+        }
+    }
+}
+
+/// Whether nothing can be read at once.
+fn is_empty(fd: &OwnedFd) -> bool {
+    !wait_readable(&[fd.as_fd()], Some(Instant::now())).unwrap_or(true)
 }
 
 fn random(length: usize) -> io::Result<Vec<u8>> {
@@ -192,7 +247,7 @@ fn watch(path: &Path) -> io::Result<std::os::fd::OwnedFd> {
 }
 
 /// Waits until the path is there; fails where the process ends first, or takes too long.
-fn await_path(name: &str, ready: &Path, watch: &std::os::fd::OwnedFd, process: &Process) -> Result<()> {
+fn await_path(name: &str, ready: &Path, watch: &OwnedFd, process: &Process) -> Result<()> {
     let deadline = Instant::now().checked_add(READY_WITHIN);
     loop {
         if fs::symlink_metadata(ready).is_ok() {
@@ -269,6 +324,10 @@ mod tests {
         run(&["true"]).unwrap();
         let error = run(&["sh", "-c", "echo because >&2; exit 3"]).unwrap_err();
         assert!(error.detail().ends_with("failed (exit status: 3): because"), "{error}");
+        let error =
+            run(&["sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x; echo end; exit 1"]).unwrap_err();
+        assert!(error.detail().ends_with("xend") && error.detail().len() < 2000, "bounded");
+        run(&["sh", "-c", "sleep 30 & exit 0"]).unwrap();
         assert!(run(&["no-such-program-here"]).unwrap_err().detail().contains("Unable to find"));
         assert!(run(&[]).is_err());
     }

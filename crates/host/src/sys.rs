@@ -31,6 +31,35 @@ impl Readable {
     }
 }
 
+/// A pseudo terminal's end, read and written without a thread.
+#[derive(Debug)]
+pub struct Terminal(AsyncFd<OwnedFd>);
+
+impl Terminal {
+    /// Registers a terminal that was opened without blocking. Needs a running tokio.
+    pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
+        // SAFETY: as for `Readable`: the descriptor is open, and never handed out for exchange.
+        let registered =
+            unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE | Interest::WRITABLE) };
+        registered.map(Terminal).map_err(|error| error.into_parts().1)
+    }
+
+    /// Waits until there is something, and reads it; 0 bytes at the end.
+    pub async fn read(&self, space: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.async_io(Interest::READABLE, |fd| Ok(rustix::io::read(fd, &mut *space)?)).await;
+        match read {
+            // The other end of a terminal is gone: that is its way to say so.
+            Err(error) if error.raw_os_error() == Some(libc::EIO) => Ok(0),
+            other => other,
+        }
+    }
+
+    /// Waits until there is room, and writes; how many bytes were taken.
+    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.async_io(Interest::WRITABLE, |fd| Ok(rustix::io::write(fd, bytes)?)).await
+    }
+}
+
 /// Keeps every descriptor but the standard ones to this process when it starts another. One system
 /// call. Kernels
 /// before 5.11 do not have it: the launcher refuses what got through.

@@ -139,6 +139,7 @@ pub(crate) fn answer(questions: Vec<Query>, args: &Args) -> Result<Facts> {
                 iv: "AAECAwQFBgcICQoLDA0ODw==".to_owned(),
             },
             Query::ScsiGeneric { .. } => Answer::Path(Some("/dev/sg0".into())),
+            Query::IommuGroup(_) => Answer::Path(None),
             Query::RenderNode => Answer::Path(Some("/dev/dri/foo".into())),
             Query::SwtpmVersions => Answer::Words(match args.flag_values("swtpm").last() {
                 Some(list) => list.split(',').map(str::to_owned).collect(),

@@ -48,6 +48,8 @@ pub enum Query {
         /// Unit.
         unit: u64,
     },
+    /// The node of the group that a PCI function is in, by its address, as VFIO takes it.
+    IommuGroup(String),
     /// A free TCP port for this use out of a range (first, last).
     FreePort(String, u16, u16),
 }
@@ -149,7 +151,9 @@ static NO_PORT: Answer = Answer::Port(0);
 fn blank(query: &Query) -> Option<&'static Answer> {
     match query {
         Query::Stat(_) => Some(&FILE),
-        Query::Program(_) | Query::RenderNode => Some(&NOWHERE),
+        Query::Program(_) | Query::RenderNode | Query::ScsiGeneric { .. } | Query::IommuGroup(_) => {
+            Some(&NOWHERE)
+        }
         Query::Secret(_) => Some(&NOTHING_SEALED),
         Query::SwtpmVersions | Query::ProgramFeatures(_) => Some(&NO_WORDS),
         Query::FreePort(..) => Some(&NO_PORT),

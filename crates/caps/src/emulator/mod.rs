@@ -61,7 +61,7 @@ pub struct Accelerated {
 
 impl Emulator {
     /// An emulator of which nothing is known yet.
-    fn unknown(path: String) -> Self {
+    pub fn unknown(path: String) -> Self {
         Emulator {
             path,
             version: 0,

@@ -72,6 +72,8 @@ macro_rules! names_domain {
 }
 
 mod block;
+pub(super) mod agent;
+mod console;
 mod counters;
 mod cpus;
 mod describe;
@@ -120,6 +122,8 @@ use crate::session::Session;
 /// The handlers of all pages.
 pub(super) const HANDLERS: &[&[Entry]] = &[
     block::HANDLERS,
+    agent::HANDLERS,
+    console::HANDLERS,
     counters::HANDLERS,
     cpus::HANDLERS,
     describe::HANDLERS,

@@ -46,7 +46,7 @@ static REMOTE: Table = table(&[
     domain::HANDLERS,
 ]);
 static ADMIN: Table = table(&[&admin::HANDLERS]);
-static QEMU: Table = table(&[&[domain::direct::HANDLERS]]);
+static QEMU: Table = table(&[&[domain::direct::HANDLERS, domain::agent::direct::HANDLERS]]);
 
 /// The handler of a program's procedure, if there is one.
 pub fn of(program: &Program, number: i32) -> Option<Entry> {

@@ -163,8 +163,13 @@ pub trait Device: Debug {
     /// What has to be done after the emulator is gone.
     fn cleanup(&self, _draft: &Draft, _setting: &Setting<'_>, _out: &mut Vec<Action>) {}
 
-    /// Everything it touches on the host.
+    /// Everything it touches on the host that the definition names.
     fn resources(&self, _out: &mut Vec<Resource>) {}
+
+    /// What it touches besides, as the host told.
+    fn resources_found(&self, _facts: &Facts, _out: &mut Vec<Resource>) -> Result<()> {
+        Ok(())
+    }
 
     /// Why it cannot be plugged while the guest runs, beside what [`Kind::PLUG`] says.
     fn refuse_plug(&self) -> Result<()> {

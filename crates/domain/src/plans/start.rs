@@ -50,6 +50,13 @@ pub fn resources(domain: &Domain) -> Vec<Resource> {
     out
 }
 
+/// The same, with what only the host knew.
+fn resources_found(domain: &Domain, facts: &Facts) -> Result<Vec<Resource>> {
+    let mut out = resources(domain);
+    domain.devices.iter().try_for_each(|device| device.resources_found(facts, &mut out))?;
+    Ok(out)
+}
+
 /// The plan of a start. Aliases are assigned: the definition of the run is given back with it.
 pub fn plan(
     domain: &Domain,
@@ -83,7 +90,7 @@ pub fn plan(
         program: live.head.emulator.clone().unwrap_or_default(),
         form,
         actions,
-        resources: resources(&live),
+        resources: resources_found(&live, facts)?,
         fds: build.fds.into_vec(),
         parts: build.parts,
     };

@@ -24,6 +24,7 @@ use super::progress::JobBoard;
 use super::status::{Shutoff, Status};
 use super::unplug::Unplugs;
 use super::view::{Definition, Shown, View};
+use crate::console::InUse;
 use crate::events::What;
 use crate::ops::snapshot::Snapshots;
 use crate::stats::Sampler;
@@ -111,6 +112,8 @@ pub struct Guest {
     /// The connection to the agent in the guest, while there is one. Apart from everything that asks
     /// the emulator.
     pub(crate) agent: tokio::sync::Mutex<Option<Agent>>,
+    /// Consoles and channels in use.
+    pub(crate) consoles: InUse,
     /// What the emulator said of its counters.
     pub(crate) sampler: Arc<Sampler>,
     /// How far its long job is.
@@ -159,6 +162,7 @@ impl Guest {
             uuid: view.uuid,
             gate: Gate::default(),
             agent: tokio::sync::Mutex::default(),
+            consoles: InUse::default(),
             sampler: Arc::default(),
             jobs: JobBoard::default(),
             snapshots: tokio::sync::Mutex::default(),

@@ -390,6 +390,7 @@ impl Engine {
         self.hand_over(domain, confinement)?;
         let path = self.paths().log_of(domain.name());
         let failed = |error: std::io::Error| files::failed("cannot write log", &path, &error);
+        files::rotate(&path)?;
         let mut output = File::options().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
         output.write_all(log::opening(SystemTime::now(), &launch.vector()).as_bytes()).map_err(failed)?;
         let mark = output.metadata().map_err(failed)?.len();

@@ -11,13 +11,12 @@ use ostler_engine::{Guest, View};
 use ostler_rpc::programs::remote::procedures as call;
 use ostler_rpc::programs::remote::{self as wire, limits};
 use ostler_rpc::programs::{TypedParam, TypedValue};
-use ostler_rpc::table::Procedure;
 
 use super::list::passes;
-use super::{Named, reference};
+use super::reference;
 use crate::access::{Allowed, Visible};
 use crate::daemon::Daemon;
-use crate::dispatch::{Act, Answer, handlers};
+use crate::dispatch::{Act, handlers};
 use crate::handlers::only_flags;
 use crate::session::Session;
 
@@ -93,7 +92,7 @@ impl Act<call::ConnectGetAllDomainStats> for Daemon {
     }
 }
 
-fn typed(value: StatValue) -> TypedValue {
+pub(super) fn typed(value: StatValue) -> TypedValue {
     match value {
         StatValue::Int(value) => value.into(),
         StatValue::Uint(value) => value.into(),
@@ -102,42 +101,6 @@ fn typed(value: StatValue) -> TypedValue {
         StatValue::Bool(value) => value.into(),
         StatValue::Text(value) => value.into(),
     }
-}
-
-macro_rules! act {
-    ($procedure:ident, |$daemon:ident, $guest:ident, $args:ident| $body:expr) => {
-        impl Act<call::$procedure> for Daemon {
-            type On = Named;
-
-            async fn act(
-                self: Arc<Self>,
-                _session: Arc<Session>,
-                on: Allowed<Named>,
-                $args: <call::$procedure as Procedure>::Args,
-            ) -> Result<<call::$procedure as Procedure>::Ret> {
-                let ($daemon, $guest) = (self, &on.0);
-                $body
-            }
-        }
-    };
-}
-
-macro_rules! answer {
-    ($procedure:ident, |$daemon:ident, $guest:ident, $args:ident| $body:expr) => {
-        impl Answer<call::$procedure> for Daemon {
-            type On = Named;
-
-            fn answer(
-                &self,
-                _session: &Arc<Session>,
-                on: Allowed<Named>,
-                $args: <call::$procedure as Procedure>::Args,
-            ) -> Result<<call::$procedure as Procedure>::Ret> {
-                let ($daemon, $guest) = (self, &on.0);
-                $body
-            }
-        }
-    };
 }
 
 act!(DomainMemoryStats, |daemon, guest, args| {

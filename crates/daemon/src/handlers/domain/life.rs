@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use ostler_base::{Code, Error, Origin, Result, Uuid};
+use ostler_base::{Error, Origin, Result, Uuid};
+use ostler_engine::agent::Way;
 use ostler_engine::ops::autostart::Often;
 use ostler_engine::ops::define::Managed;
 use ostler_engine::ops::pump::Cache;
@@ -98,14 +99,15 @@ fn saved(flags: u32) -> Saved {
     }
 }
 
-/// Refuses a way to shut down that does not work here.
-fn by_button(flags: u32, function: &str) -> Result<()> {
+/// The way in which a guest is turned off, by flags.
+fn way(flags: u32, function: &str) -> Result<Way> {
     only_flags(flags, BY_BUTTON | BY_AGENT, function, Origin::Qemu)?;
-    if flags & (BY_BUTTON | BY_AGENT) == BY_AGENT {
-        let text = "QEMU guest agent is not configured";
-        return Err(Error::new(Code::ArgumentUnsupported, Origin::Qemu, text));
-    }
-    Ok(())
+    Ok(match (flags & BY_BUTTON != 0, flags & BY_AGENT != 0) {
+        (false, false) => Way::Any,
+        (true, false) => Way::Button,
+        (false, true) => Way::Agent,
+        (true, true) => Way::Both,
+    })
 }
 
 impl Daemon {
@@ -247,16 +249,16 @@ act!(DomainSuspend, |daemon, guest, _args| daemon.engine.suspend(guest).await);
 
 act!(DomainResume, |daemon, guest, _args| daemon.engine.resume(guest).await);
 
-act!(DomainShutdown, |daemon, guest, _args| daemon.engine.shutdown(guest).await);
+act!(DomainShutdown, |daemon, guest, _args| daemon.engine.shut_down(guest, Way::Any, false).await);
 
 act!(DomainShutdownFlags, |daemon, guest, args| {
-    by_button(args.flags, "qemuDomainShutdownFlags")?;
-    daemon.engine.shutdown(guest).await
+    let way = way(args.flags, "qemuDomainShutdownFlags")?;
+    daemon.engine.shut_down(guest, way, false).await
 });
 
 act!(DomainReboot, |daemon, guest, args| {
-    by_button(args.flags, "qemuDomainReboot")?;
-    daemon.engine.reboot(guest).await
+    let way = way(args.flags, "qemuDomainReboot")?;
+    daemon.engine.shut_down(guest, way, true).await
 });
 
 act!(DomainReset, |daemon, guest, args| {

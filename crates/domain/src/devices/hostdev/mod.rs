@@ -5,7 +5,7 @@ mod rules;
 mod source;
 
 use ostler_base::{Error, OnOff, Result, YesNo, refuse, words};
-use ostler_plan::{Action, Part, Query, Resource, ResourceKind};
+use ostler_plan::{Action, Facts, Part, Query, Resource, ResourceKind};
 use ostler_vocab::address::{Address, DriveAddress, PciAddress};
 use ostler_xml::{El, Element};
 
@@ -224,6 +224,7 @@ impl Device for Hostdev {
 
     fn ask(&self, _setting: &Setting<'_>, out: &mut Vec<Query>) {
         out.extend(self.scsi_query());
+        out.extend(self.host_pci().map(|pci| Query::IommuGroup(pci.to_string())));
         if let HostdevSource::Iscsi(iscsi) = &self.source {
             out.extend(iscsi.auth.as_ref().map(|auth| Query::Secret(auth.secret.question())));
         }
@@ -240,6 +241,15 @@ impl Device for Hostdev {
         if let Some(pci) = self.host_pci().filter(|_| self.is_managed()) {
             out.push(Action::ReattachPci { address: pci.to_string() });
         }
+    }
+
+    fn resources_found(&self, facts: &Facts, out: &mut Vec<Resource>) -> Result<()> {
+        let nodes = [self.scsi_query(), self.host_pci().map(|pci| Query::IommuGroup(pci.to_string()))];
+        for query in nodes.into_iter().flatten() {
+            let node = facts.path(&query)?;
+            out.extend(node.map(|path| Resource::new(path, ResourceKind::Device).writable()));
+        }
+        Ok(())
     }
 
     fn resources(&self, out: &mut Vec<Resource>) {

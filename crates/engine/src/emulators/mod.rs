@@ -1,7 +1,9 @@
 //! Emulators: where they are and what they can do.
 //!
 //! Owns: the search for a binary, one live probe per binary, and the memory of its result as long
-//! as the file does not change. Never: decides what follows from an answer; the probe does.
+//! as nothing changes that it depends on. Never: decides what follows from an answer; the probe does.
+
+mod cache;
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -9,7 +11,7 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ostler_base::{Arch, Error, Json, Result};
 use ostler_caps::emulator::{Emulator, ProbeHost, Prober, Reply, Step};
@@ -18,6 +20,8 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
+use self::cache::{Cache, Mark};
+use crate::engine::blocking;
 use crate::files;
 
 /// How long a probe may take in all.
@@ -31,13 +35,16 @@ type Slot = Arc<OnceCell<Arc<Emulator>>>;
 pub struct Emulators {
     search: Vec<PathBuf>,
     host: ProbeHost,
-    known: Mutex<HashMap<PathBuf, (SystemTime, Slot)>>,
+    cache: Arc<Cache>,
+    known: Mutex<HashMap<PathBuf, (Mark, Slot)>>,
 }
 
 impl Emulators {
-    /// Emulators that are searched for in these directories, in order.
-    pub fn new(search: Vec<PathBuf>, host: ProbeHost) -> Self {
-        Emulators { search, host, known: Mutex::new(HashMap::new()) }
+    /// Emulators that are searched for in these directories, in order; what is found out about them
+    /// is kept in `kept`.
+    pub fn new(search: Vec<PathBuf>, host: ProbeHost, kept: PathBuf) -> Self {
+        let cache = Arc::new(Cache::new(kept, host));
+        Emulators { search, host, cache, known: Mutex::new(HashMap::new()) }
     }
 
     /// The emulator for guests of an architecture, if the host has one.
@@ -49,28 +56,38 @@ impl Emulators {
     /// What a binary can do; probes it where that is not known. Others that ask meanwhile wait for
     /// the same probe.
     pub async fn get(&self, path: &Path) -> Result<Arc<Emulator>> {
-        let slot = self.slot(path)?;
+        let (mark, slot) = self.slot(path)?;
         let emulator = slot.get_or_try_init(|| async {
+            let (cache, of) = (Arc::clone(&self.cache), path.to_owned());
+            if let Some(emulator) = blocking(move || Ok(cache.read(&of, mark))).await? {
+                return Ok(Arc::new(emulator));
+            }
             let probe = tokio::time::timeout(PATIENCE, probe(path, self.host));
-            probe.await.map_err(|_| unprobed(path, "no answer in time"))?.map(Arc::new)
+            let emulator = probe.await.map_err(|_| unprobed(path, "no answer in time"))?.map(Arc::new)?;
+            let (cache, of, found) = (Arc::clone(&self.cache), path.to_owned(), Arc::clone(&emulator));
+            blocking(move || {
+                cache.write(&of, mark, &found);
+                Ok(())
+            })
+            .await?;
+            Ok(emulator)
         });
         emulator.await.cloned()
     }
 
     /// What a binary can do, where that is known already.
     pub fn known(&self, path: &Path) -> Option<Arc<Emulator>> {
-        self.slot(path).ok()?.get().cloned()
+        self.slot(path).ok()?.1.get().cloned()
     }
 
-    fn slot(&self, path: &Path) -> Result<Slot> {
-        let modified = std::fs::metadata(path).and_then(|facts| facts.modified());
-        let modified = modified.map_err(|error| files::failed("Cannot check QEMU binary", path, &error))?;
+    fn slot(&self, path: &Path) -> Result<(Mark, Slot)> {
+        let mark = Mark::of(path).map_err(|error| files::failed("Cannot check QEMU binary", path, &error))?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = known.entry(path.to_owned()).or_insert_with(|| (modified, Slot::default()));
-        if entry.0 != modified {
-            *entry = (modified, Slot::default());
+        let entry = known.entry(path.to_owned()).or_insert_with(|| (mark, Slot::default()));
+        if entry.0 != mark {
+            *entry = (mark, Slot::default());
         }
-        Ok(Arc::clone(&entry.1))
+        Ok((mark, Arc::clone(&entry.1)))
     }
 }
 
@@ -167,7 +184,8 @@ mod tests {
     #[tokio::test]
     async fn a_live_probe_is_made_once() {
         let search = vec![PathBuf::from("/usr/bin")];
-        let emulators = Emulators::new(search, ProbeHost::default());
+        let kept = std::env::temp_dir().join(format!("ostler-emulators-{}", std::process::id()));
+        let emulators = Emulators::new(search, ProbeHost::default(), kept.clone());
         let Some(path) = emulators.find(Arch::X86_64) else {
             eprintln!("SKIPPED: no qemu-system-x86_64 here");
             return;
@@ -178,6 +196,11 @@ mod tests {
         assert!(Arc::ptr_eq(&one, &two.unwrap()));
         assert_eq!(one.arch, Arch::X86_64);
         assert!(Arc::ptr_eq(&one, &emulators.known(&path).unwrap()));
+        let later = Emulators::new(vec![PathBuf::from("/usr/bin")], ProbeHost::default(), kept.clone());
+        let began = std::time::Instant::now();
+        assert_eq!(*later.get(&path).await.unwrap(), *one, "kept on disk");
+        assert!(began.elapsed() < Duration::from_secs(1));
+        std::fs::remove_dir_all(&kept).unwrap();
         let missing = emulators.get(Path::new("/nonexistent/qemu")).await.unwrap_err();
         assert_eq!(
             missing.to_string(),

@@ -3,6 +3,8 @@
 //! Owns: the connection of each guest, the errors for an agent that is not to be had, the events that
 //! it came and went. Never: holds up anything but other calls to the same agent.
 
+pub mod report;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +12,9 @@ use std::time::Duration;
 use ostler_base::{Code, Error, Json, Origin, Result};
 use ostler_domain::devices::Device;
 use ostler_domain::devices::channel::{Channel, ChannelState, ChannelTarget};
-use ostler_domain::run::RunChange;
+use ostler_domain::run::{RunChange, Taint};
 use ostler_host::connect_unix;
-use ostler_qmp::{Agent, AgentError};
+use ostler_qmp::{Agent, AgentError, MonitorError};
 use tokio::net::UnixStream;
 
 use crate::domain::{Guest, Status, View};
@@ -33,6 +35,19 @@ pub const DEFAULT: i32 = -1;
 pub const NO_WAIT: i32 = 0;
 /// What the driver finds right.
 const DEFAULT_BOUND: Duration = Duration::from_secs(5);
+
+/// How a guest is turned off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By its agent, or by the button.
+    Any,
+    /// By the power button.
+    Button,
+    /// By its agent.
+    Agent,
+    /// By its agent, and where that fails by the button.
+    Both,
+}
 
 fn channel(view: &View) -> Option<&Channel> {
     let of_agent = |channel: &&Channel| matches!(&channel.target, ChannelTarget::Virtio { name: Some(name), .. } if name == CHANNEL);
@@ -91,12 +106,42 @@ impl Engine {
         command: &str,
         arguments: Option<&Json>,
     ) -> Result<Json> {
-        let bound = match guest.look(|state| state.record.as_ref().map_or(BLOCK, |kept| kept.agent_timeout)) {
+        self.ask_agent_within(guest, command, arguments, self.agent_bound(guest)).await
+    }
+
+    /// How long the agent of a guest is waited for; `None`: as long as it takes.
+    pub fn agent_bound(&self, guest: &Guest) -> Option<Duration> {
+        match guest.look(|state| state.record.as_ref().map_or(BLOCK, |kept| kept.agent_timeout)) {
             BLOCK => None,
             DEFAULT => Some(DEFAULT_BOUND),
             seconds => Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
-        };
-        self.ask_agent_within(guest, command, arguments, bound).await
+        }
+    }
+
+    /// After a guest's clock was set: interrupts of the old one are not made up for. Emulators that
+    /// have no such clock say so, and nothing is lost.
+    pub async fn forget_lost_ticks(&self, guest: &Arc<Guest>) -> Result<()> {
+        let monitor = guest.link()?.monitor;
+        match monitor.command("rtc-reset-reinjection", None).await {
+            Ok(_) | Err(MonitorError::Qemu { .. }) => Ok(()),
+            Err(error) => Err(error.of_guest(&guest.view().name)),
+        }
+    }
+
+    /// Takes note that a guest was told something that nobody here knows.
+    pub async fn taint_by_agent(&self, guest: &Arc<Guest>) {
+        let new = guest.update(|state| match &mut state.record {
+            Some(record) if !record.taints.contains(&Taint::CustomGaCommand) => {
+                record.taints.push(Taint::CustomGaCommand);
+                record.taints.sort_unstable_by_key(|taint| *taint as u8);
+                true
+            }
+            _ => false,
+        });
+        if new {
+            tracing::warn!(guest = %guest.view().name, "tainted: custom-ga-command");
+            self.persist(guest).await;
+        }
     }
 
     /// The same with a bound of its own.
@@ -159,9 +204,26 @@ impl Engine {
         Ok(())
     }
 
+    /// Turns a guest off, or starts it anew: by its agent, by the power button, or by the agent and
+    /// then the button. Without a wish the agent is asked where there is one.
+    pub async fn shut_down(&self, guest: &Arc<Guest>, way: Way, again: bool) -> Result<()> {
+        let by_agent = match way {
+            Way::Button => false,
+            Way::Agent | Way::Both => true,
+            Way::Any => self.has_agent(guest),
+        };
+        if by_agent {
+            let asked = self.agent_shutdown(guest, if again { "reboot" } else { "powerdown" }).await;
+            if asked.is_ok() || way == Way::Agent {
+                return asked;
+            }
+        }
+        if again { self.reboot(guest).await } else { self.shutdown(guest).await }
+    }
+
     /// Has the agent turn the guest off, or start it anew. Done when the guest does so, or the
     /// agent has said that it will.
-    pub async fn agent_shutdown(&self, guest: &Arc<Guest>, mode: &'static str) -> Result<()> {
+    async fn agent_shutdown(&self, guest: &Arc<Guest>, mode: &'static str) -> Result<()> {
         let arguments = ostler_base::json::json!({"mode": mode});
         // No answer is the good answer: the agent ends with the guest.
         let bound = Some(SHUTDOWN_WITHIN);
