@@ -346,6 +346,10 @@ pub(crate) fn actions(build: &Build<'_>, out: &mut Vec<Action>) {
                 out.push(Action::KeepDir { path: path.into(), mode: 0o755, owner: None });
             }
         }
+        if directory.starts_with(&build.setting.config.memory_backing_dir) {
+            let path = build.setting.config.memory_backing_dir.clone();
+            out.push(Action::KeepDir { path: path.into(), mode: 0o755, owner });
+        }
         out.push(Action::MakeDir { path: directory.into(), mode: 0o700, owner });
     }
 }

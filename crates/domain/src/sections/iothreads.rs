@@ -11,7 +11,7 @@ use ostler_xml::{El, Element};
 pub struct IoThreads {
     /// Every thread, in order.
     pub threads: Vec<IoThread>,
-    /// `<defaultiothread>`: bounds of the pool of every thread that says none.
+    /// `<defaultiothread>`: bounds of the pool of the emulator's own thread.
     pub default_pool: Option<Pool>,
 }
 
@@ -119,16 +119,21 @@ impl IoThreads {
 
     pub(crate) fn parts(&self, out: &mut Vec<Part>) {
         for thread in &self.threads {
-            let default = self.default_pool.unwrap_or_default();
             let mut props =
                 Props::new().with("qom-type", "iothread").with("id", format!("iothread{}", thread.id));
-            props.set_opt("thread-pool-min", thread.pool.min.or(default.min));
-            props.set_opt("thread-pool-max", thread.pool.max.or(default.max));
+            props.set_opt("thread-pool-min", thread.pool.min);
+            props.set_opt("thread-pool-max", thread.pool.max);
             if let Some([max, grow, shrink]) = thread.poll {
                 props.set_opt("poll-max-ns", max);
                 props.set_opt("poll-grow", grow);
                 props.set_opt("poll-shrink", shrink);
             }
+            out.push(Part::Object(props));
+        }
+        if let Some(pool) = self.default_pool.filter(|pool| *pool != Pool::default()) {
+            let mut props = Props::new().with("qom-type", "main-loop").with("id", "main-loop");
+            props.set_opt("thread-pool-min", pool.min);
+            props.set_opt("thread-pool-max", pool.max);
             out.push(Part::Object(props));
         }
     }

@@ -141,6 +141,10 @@ impl Smbios {
         for (at, strings) in &self.tables {
             let table = &TABLES[*at];
             let mut props = Props::new().with("type", table.number);
+            // The reference names this one always.
+            if table.element == "chassis" {
+                props.set("manufacturer", "");
+            }
             for (place, text) in strings {
                 props.set(table.strings[*place], text.as_str());
             }
