@@ -102,6 +102,12 @@ impl Session {
         }
     }
 
+    /// Prints what is not as one might think, beside what a command is about.
+    pub(crate) fn warn(&self, line: &str) {
+        // There is nobody else to tell.
+        let _ = writeln!(io::stderr(), "warning: {line}");
+    }
+
     /// Prints complaints.
     pub(crate) fn complain<S: AsRef<str>>(&self, lines: &[S]) {
         for line in lines {

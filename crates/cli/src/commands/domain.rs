@@ -15,7 +15,7 @@ use ostler_rpc::programs::remote::{
     DomainSetAutostartArgs, DomainSetAutostartOnceArgs, DomainUndefineFlagsArgs,
 };
 
-use super::{By, domain, lifecycle, look_up, monitor};
+use super::{By, device, domain, lifecycle, look_up, monitor, native};
 use crate::arguments::Arguments;
 use crate::connect::reason;
 use crate::failure::{Failure, OrSay};
@@ -26,10 +26,13 @@ pub(super) const GROUP: Group = Group {
     title: "Domain Management",
     keyword: "domain",
     commands: &[
+        device::ATTACH,
         AUTOSTART,
         lifecycle::CREATE,
         DEFINE,
         lifecycle::DESTROY,
+        device::DETACH,
+        device::DETACH_ALIAS,
         DOMID,
         DOMNAME,
         DOMUUID,
@@ -41,6 +44,9 @@ pub(super) const GROUP: Group = Group {
         lifecycle::START,
         lifecycle::SUSPEND,
         UNDEFINE,
+        device::UPDATE,
+        native::FROM_NATIVE,
+        native::TO_NATIVE,
     ],
 };
 
@@ -142,7 +148,7 @@ const UNDEFINE_FLAGS: &[(&str, u32)] = &[
 const FILE_MAX: u64 = 10 * 1024 * 1024;
 
 /// The definition that the option `file` names.
-pub(super) fn definition(path: &str) -> Result<String, Failure> {
+pub(super) fn read_file(path: &str) -> Result<String, Failure> {
     let file = File::open(path)
         .map_err(|error| Failure::new(format!("Failed to open file '{path}': {}", reason(&error))))?;
     let mut text = String::new();
@@ -157,7 +163,7 @@ pub(super) fn definition(path: &str) -> Result<String, Failure> {
 
 fn define(session: &mut Session, arguments: &Arguments<'_>) -> Result<(), Failure> {
     let path = arguments.needed("file")?;
-    let xml = definition(path)?;
+    let xml = read_file(path)?;
     let answer = match arguments.bits(&[("validate", 1)]) {
         0 => session.call::<DomainDefineXml>(&DomainDefineXmlArgs { xml }).map(|answer| answer.dom),
         flags => {

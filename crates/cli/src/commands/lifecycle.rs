@@ -13,7 +13,7 @@ use ostler_rpc::programs::remote::{
     DomainShutdownFlagsArgs, DomainSuspendArgs,
 };
 
-use super::domain::{FILE, definition};
+use super::domain::{FILE, read_file};
 use super::{domain, monitor};
 use crate::arguments::Arguments;
 use crate::failure::{Failure, OrSay};
@@ -140,7 +140,7 @@ fn mode(arguments: &Arguments<'_>, before_last: &str) -> Result<u32, Failure> {
 
 fn create(session: &mut Session, arguments: &Arguments<'_>) -> Result<(), Failure> {
     let path = arguments.needed("file")?;
-    let args = DomainCreateXmlArgs { xml_desc: definition(path)?, flags: arguments.bits(START_FLAGS) };
+    let args = DomainCreateXmlArgs { xml_desc: read_file(path)?, flags: arguments.bits(START_FLAGS) };
     let answer = session.call::<DomainCreateXml>(&args);
     let dom = answer.or_say(|| format!("Failed to create domain from {path}"))?.dom;
     session.remark(&format!("Domain '{}' created from {path}\n", dom.name));

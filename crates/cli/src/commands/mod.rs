@@ -3,11 +3,14 @@
 //! Owns: the list of groups, and how a command finds the domain it is about. Never: holds a
 //! command itself.
 
+mod device;
 mod domain;
 mod events;
 mod host;
 mod lifecycle;
 mod monitor;
+mod native;
+mod network;
 mod shell;
 
 use ostler_base::Uuid;
@@ -23,7 +26,7 @@ use crate::table::{Command, Group};
 
 /// Every group.
 pub(crate) const GROUPS: &[Group] =
-    &[domain::GROUP, monitor::GROUP, events::GROUP, host::GROUP, shell::GROUP];
+    &[domain::GROUP, monitor::GROUP, events::GROUP, host::GROUP, network::GROUP, shell::GROUP];
 
 /// Every command.
 pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
