@@ -125,6 +125,8 @@ fn graphics(conf: &QemuConf) -> GraphicsConfig {
             listen: conf.vnc_listen.clone(),
             tls: tls(conf, conf.vnc_tls, vnc_dir, conf.vnc_tls_x509_verify),
             sasl: conf.vnc_sasl.unwrap_or(false),
+            sasl_dir: conf.vnc_sasl_dir.clone(),
+            host_audio: host_audio(conf.vnc_allow_host_audio),
             password: conf.vnc_password.is_some(),
             auto_unix_socket: conf.vnc_auto_unix_socket.unwrap_or(false),
         },
@@ -132,10 +134,18 @@ fn graphics(conf: &QemuConf) -> GraphicsConfig {
             listen: conf.spice_listen.clone(),
             tls: tls(conf, conf.spice_tls, conf.spice_tls_x509_cert_dir.as_deref(), None),
             sasl: conf.spice_sasl.unwrap_or(false),
+            sasl_dir: conf.spice_sasl_dir.clone(),
+            host_audio: None,
             password: conf.spice_password.is_some(),
             auto_unix_socket: conf.spice_auto_unix_socket.unwrap_or(false),
         },
+        headless_audio: host_audio(conf.nographics_allow_host_audio),
     }
+}
+
+/// The audio back end that the daemon's environment names, where guests may have it.
+fn host_audio(allowed: Option<bool>) -> Option<String> {
+    std::env::var("QEMU_AUDIO_DRV").ok().filter(|_| allowed == Some(true))
 }
 
 /// How guests are saved and dumped.

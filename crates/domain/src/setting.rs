@@ -77,6 +77,8 @@ pub struct GraphicsConfig {
     pub vnc: ScreenConfig,
     /// SPICE.
     pub spice: ScreenConfig,
+    /// The host's audio back end for guests without a screen, where these may have one.
+    pub headless_audio: Option<String>,
 }
 
 /// One protocol for screens.
@@ -88,6 +90,10 @@ pub struct ScreenConfig {
     pub tls: TlsConfig,
     /// Whether clients authenticate by SASL.
     pub sasl: bool,
+    /// Where the SASL library finds its configuration, where it is not the library's own place.
+    pub sasl_dir: Option<String>,
+    /// The host's audio back end for guests with such a screen, where these may have one.
+    pub host_audio: Option<String>,
     /// Whether there is a password for definitions that have none.
     pub password: bool,
     /// Whether a UNIX socket is listened on where a definition does not say.
@@ -188,6 +194,8 @@ impl DriverConfig {
             listen: "127.0.0.1".to_owned(),
             tls: tls.clone(),
             sasl: false,
+            sasl_dir: None,
+            host_audio: None,
             password: false,
             auto_unix_socket: false,
         };
@@ -208,7 +216,7 @@ impl DriverConfig {
             dump_guest_core: false,
             seccomp_sandbox: true,
             log_timestamp: true,
-            graphics: GraphicsConfig { vnc: screen.clone(), spice: screen },
+            graphics: GraphicsConfig { vnc: screen.clone(), spice: screen, headless_audio: None },
             chardev_tls: tls.clone(),
             storage: StorageConfig { nbd_tls: tls, nbd_tls_secret: None, use_nbdkit: false },
             owner: None,
@@ -264,8 +272,16 @@ impl DriverConfig {
     pub fn is_own_channel(&self, path: &str, channel: Option<&str>) -> bool {
         let of_state = path.strip_prefix(&self.state_dir).and_then(|rest| rest.strip_prefix("/channel/"));
         let of_lib = path.strip_prefix(&self.lib_dir).and_then(|rest| rest.strip_prefix("/channel/target/"));
-        let Some(rest) = of_state.or(of_lib) else { return false };
-        channel.is_some_and(|channel| rest.ends_with(&format!("/{channel}")) || rest.ends_with(channel))
+        let Some(channel) = channel else { return false };
+        // A folder of the guest's own, or the guest's name before the channel's.
+        let folder = |dir: &str| !dir.contains('/') && (of_state.is_some() || dir.starts_with("domain-"));
+        match of_state.or(of_lib).map(|rest| rest.rsplit_once('/').ok_or(rest)) {
+            Some(Ok((dir, name))) => folder(dir) && name == channel,
+            Some(Err(name)) => {
+                name.strip_suffix(channel).is_some_and(|guest| guest.len() > 1 && guest.ends_with('.'))
+            }
+            None => false,
+        }
     }
 
     /// The monitor's socket.

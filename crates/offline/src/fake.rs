@@ -97,7 +97,11 @@ pub(crate) fn config(args: &Args) -> DriverConfig {
         dump_guest_core: args.flag("conf:dump_guest_core=1"),
         seccomp_sandbox: true,
         log_timestamp: true,
-        graphics: GraphicsConfig { vnc: screen(args, "vnc", false), spice: screen(args, "spice", true) },
+        graphics: GraphicsConfig {
+            vnc: screen(args, "vnc", false),
+            spice: screen(args, "spice", true),
+            headless_audio: host_audio(args, "nographics"),
+        },
         chardev_tls: tls(args, "chardev"),
         storage: StorageConfig {
             nbd_tls: tls(args, "nbd"),
@@ -113,9 +117,17 @@ fn screen(args: &Args, what: &str, password: bool) -> ScreenConfig {
         listen: "127.0.0.1".to_owned(),
         tls: tls(args, what),
         sasl: args.flag(&format!("conf:{what}_sasl=1")),
+        sasl_dir: Some("/etc/sasl2".to_owned()),
+        host_audio: host_audio(args, what),
         password,
         auto_unix_socket: args.flag(&format!("conf:{what}_auto_unix_socket=1")),
     }
+}
+
+/// The back end that the daemon's environment names, where the configuration allows it.
+fn host_audio(args: &Args, what: &str) -> Option<String> {
+    let allowed = args.flag(&format!("conf:{what}_allow_host_audio=1"));
+    args.flag_values("env:QEMU_AUDIO_DRV").last().filter(|_| allowed).map(str::to_owned)
 }
 
 fn tls(args: &Args, what: &str) -> TlsConfig {

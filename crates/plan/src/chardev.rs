@@ -219,7 +219,7 @@ impl ChardevBackend {
             }
             ChardevBackend::Udp { remote, local } => Props::new()
                 .with("remote", inet(&remote.0, &remote.1))
-                .with_opt("local", local.as_ref().map(|(host, port)| inet(host, port)))
+                .with_opt("local", local.as_ref().filter(|l| !is_any(l)).map(|(host, port)| inet(host, port)))
                 .into(),
             ChardevBackend::Socket { address, server, telnet, tls_creds, reconnect, reconnect_ms } => {
                 let address = match address {
@@ -227,10 +227,11 @@ impl ChardevBackend {
                     SocketAddress::Unix(path) => json!({ "type": "unix", "data": { "path": path } }),
                     SocketAddress::Inet { host, port } => inet(host, port),
                 };
+                let over_tcp = address["type"] == "inet";
                 let mut props = Props::new().with("addr", address);
                 props.set_opt("wait", *server);
-                if *telnet {
-                    props.set("telnet", true);
+                if *telnet || over_tcp {
+                    props.set("telnet", *telnet);
                 }
                 props.set("server", server.is_some());
                 props.set_opt("tls-creds", tls_creds.as_deref());
@@ -252,6 +253,11 @@ impl ChardevBackend {
 fn reconnect_option(seconds: Option<u64>, milliseconds: bool) -> Option<(&'static str, u64)> {
     let seconds = seconds?;
     Some(if milliseconds { ("reconnect-ms", seconds.saturating_mul(1000)) } else { ("reconnect", seconds) })
+}
+
+/// Whether a local end is left to the kernel.
+fn is_any((host, port): &(String, String)) -> bool {
+    host.is_empty() && port == "0"
 }
 
 fn inet(host: &str, port: &str) -> Json {

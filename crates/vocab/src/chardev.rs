@@ -3,7 +3,7 @@
 //! Owns: `type`, `<source>`, `<protocol>` and `<log>` of whatever has one. Never: knows which device
 //! the characters belong to.
 
-use ostler_base::{Error, OnOff, Result, YesNo, words};
+use ostler_base::{Error, OnOff, Result, Word, YesNo, words};
 use ostler_xml::{El, Element};
 
 words! {
@@ -36,6 +36,15 @@ impl Reconnect {
         let Some(el) = source.child("reconnect") else { return Ok(None) };
         let Some(enabled) = el.yes_no("enabled")? else { return Ok(None) };
         let timeout = if enabled.is_true() { el.number("timeout")? } else { None };
+        if enabled.is_true() && timeout.is_none() {
+            return Err(el.missing("timeout"));
+        }
+        if timeout == Some(0) {
+            return Err(Error::invalid_arg("chardev reconnect source timeout cannot be '0'"));
+        }
+        if enabled.is_true() && source.attr("mode") == Some(SocketMode::Bind.as_str()) {
+            return Err(Error::internal("chardev reconnect is possible only for connect mode"));
+        }
         Ok(Some(Reconnect { enabled, timeout }))
     }
 
@@ -175,6 +184,13 @@ impl Source {
     /// Reads `<source>` for a type that is known.
     pub fn parse_as(kind: SourceType, el: &Element<'_>) -> Result<Self> {
         let source = el.child("source");
+        let sources = el.children("source").count();
+        if kind == SourceType::Udp && sources > 2 {
+            return Err(Error::xml("only two source elements are allowed for character device"));
+        }
+        if kind != SourceType::Udp && sources > 1 {
+            return Err(Error::xml("only one source element is allowed for character device"));
+        }
         let attr =
             |name: &str| source.and_then(|s| s.attr(name)).filter(|t| !t.is_empty()).map(str::to_owned);
         let required = |name: &str| {

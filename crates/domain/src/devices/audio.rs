@@ -214,6 +214,15 @@ pub struct Audio {
     info: Info,
 }
 
+/// The back end that QEMU's variable of old names.
+fn of_environment(name: &str) -> Option<AudioType> {
+    match name {
+        "pa" => Some(AudioType::Pulseaudio),
+        "wav" => Some(AudioType::File),
+        other => AudioType::parse(other),
+    }
+}
+
 impl Kind for Audio {
     const ELEMENT: &'static str = "audio";
 
@@ -232,16 +241,20 @@ impl Kind for Audio {
         })
     }
 
-    fn implied(devices: &Devices, _head: &Head, _setting: &Setting<'_>) -> Vec<Self> {
+    fn implied(devices: &Devices, _head: &Head, setting: &Setting<'_>) -> Vec<Self> {
         let has = |kind| devices.graphics.iter().any(|g| g.kind == kind);
+        let screens = &setting.config.graphics;
+        let of_host =
+            |named: &Option<String>| named.as_deref().and_then(of_environment).unwrap_or(AudioType::None);
         let kind = if has(GraphicsType::Spice) {
             AudioType::Spice
-        } else if has(GraphicsType::Sdl) {
-            AudioType::Sdl
-        } else if has(GraphicsType::Dbus) {
-            return Vec::new();
+        } else if has(GraphicsType::Vnc) {
+            of_host(&screens.vnc.host_audio)
+        } else if devices.graphics.is_empty() {
+            of_host(&screens.headless_audio)
         } else {
-            AudioType::None
+            // Windows and buses of the host bring their own.
+            return Vec::new();
         };
         let default = Audio {
             id: 1,
@@ -285,6 +298,16 @@ impl Device for Audio {
 
     fn alias(&self, _nth: usize, _head: &Head) -> String {
         String::new()
+    }
+
+    fn environment(&self, _draft: &Draft, _setting: &Setting<'_>, out: &mut Vec<(String, String)>) {
+        let variable = match self.kind {
+            AudioType::Pipewire => ("runtimeDir", "PIPEWIRE_RUNTIME_DIR"),
+            AudioType::Sdl => ("driver", "SDL_AUDIODRIVER"),
+            _ => return,
+        };
+        let value = self.extras.iter().find(|(name, _)| *name == variable.0).map(|(_, value)| value);
+        out.extend(value.map(|value| (variable.1.to_owned(), value.to_string())));
     }
 
     fn parts(&self, build: &mut Build<'_>) -> Result<()> {

@@ -56,10 +56,9 @@ impl Kind for Channel {
         let target =
             el.child("target").ok_or_else(|| Error::xml("character device target type must be specified"))?;
         let parsed = match target.attr("type") {
-            Some("virtio") => ChannelTarget::Virtio {
-                name: target.attr("name").map(str::to_owned),
-                state: target.word("state")?,
-            },
+            Some("virtio") => {
+                ChannelTarget::Virtio { name: target.attr("name").map(str::to_owned), state: None }
+            }
             Some("guestfwd") => {
                 let address = target
                     .attr("address")
@@ -76,6 +75,13 @@ impl Kind for Channel {
             None => refuse!(xml, "target type must be specified for channel device"),
         };
         Ok(Channel { device: CharDevice::parse(el)?, target: parsed, info: Info::default() })
+    }
+
+    fn parse_run(&mut self, el: &Element<'_>) -> Result<()> {
+        if let (ChannelTarget::Virtio { state, .. }, Some(target)) = (&mut self.target, el.child("target")) {
+            *state = target.word("state")?;
+        }
+        Ok(())
     }
 }
 

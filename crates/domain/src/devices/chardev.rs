@@ -3,7 +3,7 @@
 //! Owns: the way from a source to a back end, with its log, credentials and descriptors. Never: the
 //! front end.
 
-use ostler_base::{OnOff, Result, YesNo};
+use ostler_base::{OnOff, Result, YesNo, refuse};
 use ostler_caps::emulator::Flag;
 use ostler_plan::{
     Chardev, ChardevBackend, FdKind, FdSource, LogFile, Part, Props, Resource, ResourceKind, SocketAddress,
@@ -126,6 +126,17 @@ impl CharDevice {
                 let file = FdSource::Append { path: path.into(), truncate: append != Some(true) };
                 let path = build.add_fd(FdKind::Output, file, &format!("{alias}-source"));
                 ChardevBackend::File { path, append: Some(true) }
+            }
+            Source::Unix { path: None, .. } => {
+                refuse!(internal, "Missing source path attribute for char device")
+            }
+            Source::Tcp { protocol: protocol @ (Protocol::Telnets | Protocol::Tls), .. } => {
+                refuse!(unsupported, "tcp chardev protocol '{protocol}' not supported")
+            }
+            Source::Unix { mode: SocketMode::Bind, reconnect: Some(reconnect), .. }
+                if reconnect.enabled.is_true() =>
+            {
+                refuse!(internal, "chardev reconnect is possible only for connect mode")
             }
             Source::Unix { path, mode: SocketMode::Bind, .. } => {
                 let path = path.clone().unwrap_or_default();

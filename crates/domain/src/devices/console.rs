@@ -125,6 +125,10 @@ impl Device for Console {
         Ok(())
     }
 
+    fn shares_place(&self) -> bool {
+        self.is_serial()
+    }
+
     fn resources(&self, out: &mut Vec<Resource>) {
         if !self.is_serial() {
             self.device.resources(out);

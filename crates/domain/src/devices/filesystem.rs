@@ -2,9 +2,11 @@
 
 use ostler_base::{Error, Result, Word, YesNo, refuse, words};
 use ostler_plan::{Chardev, ChardevBackend, Part, Props, Resource, ResourceKind, SocketAddress};
+use ostler_vocab::address::Address;
 use ostler_xml::{El, Element};
 
 use super::{Build, Device, Info, Kind, Slot, VirtioModel, VirtioOptions};
+use crate::machine::{self, VirtioBus};
 use crate::{Draft, Head, Setting, WriteMode};
 
 words! {
@@ -51,6 +53,8 @@ pub struct Filesystem {
     pub readonly: bool,
     /// `<binary>` and `<idmap>`: what the helper is told, kept as they stand.
     pub helper: Vec<(&'static str, String)>,
+    /// `<idmap>`: which ids of the host the guest's are.
+    pub id_map: Vec<IdMap>,
     /// Options of virtio devices.
     pub virtio: VirtioOptions,
     info: Info,
@@ -89,7 +93,54 @@ fn parse_helper(el: &Element<'_>) -> Vec<(&'static str, String)> {
     HELPER.iter().zip(HELPER_KEYS).filter_map(of).collect()
 }
 
+/// `<uid>` or `<gid>` of `<idmap>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdMap {
+    /// `uid` or `gid`.
+    pub kind: &'static str,
+    /// `start`: the first id in the guest.
+    pub start: u32,
+    /// `target`: what that is on the host.
+    pub target: u32,
+    /// `count`: how many.
+    pub count: u32,
+}
+
+fn parse_id_map(el: &Element<'_>) -> Result<Vec<IdMap>> {
+    let Some(map) = el.child("idmap") else { return Ok(Vec::new()) };
+    let mut out = Vec::new();
+    for kind in ["uid", "gid"] {
+        for id in map.children(kind) {
+            out.push(IdMap {
+                kind,
+                start: id.require_number("start")?,
+                target: id.require_number("target")?,
+                count: id.require_number("count")?,
+            });
+        }
+    }
+    out.sort_by_key(|map| (map.kind != "uid", map.start));
+    Ok(out)
+}
+
 impl Filesystem {
+    fn is_mtp(&self) -> bool {
+        self.driver == Some(FilesystemDriver::Mtp)
+    }
+
+    /// A folder that the guest sees as a media player on USB.
+    fn mtp(&self, build: &mut Build<'_>) -> Result<()> {
+        let mut props = Props::new()
+            .with("driver", "usb-mtp")
+            .with("id", self.info.alias())
+            .with("rootdir", self.source.1.as_str())
+            .with("desc", self.target.as_str())
+            .with("readonly", self.readonly);
+        self.info.bus_props(build, &mut props)?;
+        build.parts.push(Part::Device(props));
+        Ok(())
+    }
+
     fn is_virtiofs(&self) -> bool {
         self.driver == Some(FilesystemDriver::Virtiofs)
     }
@@ -177,6 +228,7 @@ impl Kind for Filesystem {
                 .ok_or_else(|| Error::xml("missing target information for filesystem"))?,
             readonly: el.child("readonly").is_some(),
             helper: parse_helper(el),
+            id_map: parse_id_map(el)?,
             virtio: VirtioOptions::parse(driver)?,
             info: Info::default(),
         })
@@ -209,6 +261,11 @@ impl Device for Filesystem {
         el.push_filled(driver);
         if self.is_virtiofs() {
             el.push_filled(self.format_helper());
+            let mut map = El::new("idmap");
+            map.extend(self.id_map.iter().map(|id| {
+                El::new(id.kind).attr("start", id.start).attr("target", id.target).attr("count", id.count)
+            }));
+            el.push_filled(map);
         }
         el.push(El::new("source").attr(self.source.0, &self.source.1));
         el.push(El::new("target").attr("dir", &self.target));
@@ -223,12 +280,20 @@ impl Device for Filesystem {
         Ok(())
     }
 
-    fn validate(&self, _draft: &Draft, _setting: &Setting<'_>) -> Result<()> {
+    fn validate(&self, draft: &Draft, _setting: &Setting<'_>) -> Result<()> {
         if self.kind != FilesystemType::Mount {
             refuse!(unsupported, "only supports mount filesystem type");
         }
         if self.is_virtiofs() && self.multidevs.is_some() {
             refuse!(unsupported, "virtiofs is not supported with multidevs");
+        }
+        let on_pci = match self.info.address {
+            Some(Address::Pci(_)) => true,
+            None => machine::of(&draft.head.os).virtio_bus() == VirtioBus::Pci,
+            Some(_) => false,
+        };
+        if self.is_virtiofs() && self.info.boot.is_some() && !on_pci {
+            refuse!(unsupported, "setting virtiofs boot order is supported only with PCI bus");
         }
         let mapped = self.access == Some(AccessMode::Mapped);
         if (self.fmode.is_some() || self.dmode.is_some()) && !mapped {
@@ -238,11 +303,15 @@ impl Device for Filesystem {
     }
 
     fn slot(&self, _draft: &Draft) -> Slot {
-        self.model.unwrap_or(VirtioModel::Plain).slot()
+        if self.is_mtp() { Slot::None } else { self.model.unwrap_or(VirtioModel::Plain).slot() }
     }
 
     fn is_virtio(&self) -> bool {
-        true
+        !self.is_mtp()
+    }
+
+    fn usb_turn(&self) -> Option<u8> {
+        self.is_mtp().then_some(9)
     }
 
     fn alias(&self, nth: usize, _head: &Head) -> String {
@@ -250,8 +319,10 @@ impl Device for Filesystem {
     }
 
     fn parts(&self, build: &mut Build<'_>) -> Result<()> {
-        if self.is_virtiofs() {
-            return self.virtiofs(build);
+        match self.driver {
+            Some(FilesystemDriver::Virtiofs) => return self.virtiofs(build),
+            Some(FilesystemDriver::Mtp) => return self.mtp(build),
+            _ => {}
         }
         let alias = self.info.alias();
         let fsdev = format!("fsdev-{alias}");

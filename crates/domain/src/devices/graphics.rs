@@ -189,7 +189,7 @@ impl Kind for Graphics {
             display,
             info: Info::default(),
         };
-        graphics.settle_ports(el.has_attr("port"));
+        graphics.settle_ports(el.has_attr("port") || el.attr("autoport") == Some("no"));
         Ok(graphics)
     }
 
@@ -225,6 +225,10 @@ fn parse_listens(el: &Element<'_>, kind: GraphicsType) -> Result<Vec<Listen>> {
         });
     }
     let (address, socket) = (text(el, "listen"), text(el, "socket"));
+    if socket.is_some() && listens.first().is_some_and(|first| first.kind == ListenType::Address) {
+        // Who names a socket wants nothing else.
+        listens.clear();
+    }
     if let Some(first) = listens.first_mut() {
         if let (Some(said), Some(old)) = (&first.address, &address)
             && said != old
@@ -403,7 +407,9 @@ impl Graphics {
         if let Some(keymap) = &self.keymap {
             build.parts.push(Part::plain("-k", keymap.as_str()));
         }
-        build.parts.push(Part::options("-vnc", Some("vnc"), props));
+        // A path with an equals sign would be taken for an option.
+        let plain = props.get("vnc").and_then(|v| v.as_str()).is_some_and(|v| !v.contains('='));
+        build.parts.push(Part::options("-vnc", Some("vnc").filter(|_| plain), props));
         Ok(())
     }
 
@@ -411,11 +417,13 @@ impl Graphics {
         let config = &build.setting.config.graphics.spice;
         let escape = |text: &str| text.replace(',', ",,");
         let mut words: Vec<String> = Vec::new();
+        let mut encrypted = false;
         if let Some(path) = self.own_socket(build) {
             words.push(format!("unix=on,addr={}", escape(&path)));
         } else if self.by_network() {
             let (port, tls_port) = self.spice_ports(build)?;
             words.extend(port.map(|port| format!("port={port}")));
+            encrypted = tls_port.is_some();
             words.extend(tls_port.map(|port| format!("tls-port={port}")));
             words.push(format!("addr={}", self.address(&config.listen)));
         } else {
@@ -431,7 +439,7 @@ impl Graphics {
         if self.password.text.is_none() && !config.password {
             words.push("disable-ticketing=on".to_owned());
         }
-        if self.by_network() && config.tls.enabled {
+        if encrypted {
             words.push(format!("x509-dir={}", escape(&config.tls.cert_dir)));
         }
         let mode = |name: &str, mode| match mode {
@@ -490,7 +498,9 @@ impl Graphics {
         let said = |name: &str| self.display.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str());
         let mut props = Props::new().with("type", self.kind.as_str());
         if self.kind == GraphicsType::Sdl {
-            props.set_opt("full-screen", said("fullscreen").map(|word| word == "yes").filter(|on| *on));
+            if said("fullscreen") == Some("yes") {
+                build.parts.push(Part::flag("-full-screen"));
+            }
             let gl = self.gl.as_ref().and_then(|gl| gl.enable);
             props.set_opt("gl", gl.map(YesNo::is_true));
         }
@@ -582,9 +592,36 @@ impl Device for Graphics {
         Ok(())
     }
 
-    fn validate(&self, _draft: &Draft, _setting: &Setting<'_>) -> Result<()> {
+    fn environment(&self, _draft: &Draft, setting: &Setting<'_>, out: &mut Vec<(String, String)>) {
+        let config = &setting.config.graphics;
+        let screen = match self.kind {
+            GraphicsType::Vnc => Some(&config.vnc),
+            GraphicsType::Spice => Some(&config.spice),
+            _ => None,
+        };
+        let sasl = screen.filter(|screen| screen.sasl).and_then(|screen| screen.sasl_dir.clone());
+        out.extend(sasl.map(|dir| ("SASL_CONF_PATH".to_owned(), dir)));
+        if self.kind == GraphicsType::Sdl {
+            for (attribute, variable) in [("xauth", "XAUTHORITY"), ("display", "DISPLAY")] {
+                let value = self.display.iter().find(|(name, _)| *name == attribute);
+                out.extend(value.map(|(_, value)| (variable.to_owned(), value.clone())));
+            }
+        }
+    }
+
+    fn validate(&self, draft: &Draft, _setting: &Setting<'_>) -> Result<()> {
         if self.kind == GraphicsType::Desktop {
             refuse!(unsupported, "unsupported graphics type 'desktop'");
+        }
+        let egl = draft.devices.graphics.iter().any(|g| g.kind == GraphicsType::EglHeadless);
+        if egl && !matches!(self.kind, GraphicsType::EglHeadless | GraphicsType::Vnc | GraphicsType::Spice) {
+            refuse!(
+                unsupported,
+                "graphics type 'egl-headless' is only supported with one of: 'vnc', 'spice' graphics types"
+            );
+        }
+        if egl && self.kind == GraphicsType::Spice && self.wants_gl() {
+            refuse!(unsupported, "multiple OpenGL displays are not supported by QEMU");
         }
         if self.listens.len() > 1 {
             refuse!(unsupported, "qemu supports only one listen element for graphics type '{}'", self.kind);

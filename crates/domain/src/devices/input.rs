@@ -120,7 +120,17 @@ impl Kind for Input {
         let ps2 = head.features.switched(Switched::Ps2) != Some(OnOff::Off);
         let kinds =
             if machine.builtin_ps2() && ps2 { &[InputType::Mouse, InputType::Keyboard][..] } else { &[] };
-        kinds.iter().copied().filter(missing).map(builtin).collect()
+        let mut out: Vec<Self> = kinds.iter().copied().filter(missing).map(builtin).collect();
+        if machine.usb_inputs() && !devices.graphics.is_empty() && !devices.has_no_usb() {
+            // One pointer is enough.
+            let like =
+                |kind, i: &Input| i.kind == kind || (kind == InputType::Mouse && i.kind == InputType::Tablet);
+            let there =
+                |kind| named.iter().any(|i| like(kind, i) && matches!(i.bus, None | Some(InputBus::Usb)));
+            let wanted = [InputType::Keyboard, InputType::Mouse].into_iter().filter(|kind| !there(*kind));
+            out.extend(wanted.map(|kind| Input::of(kind, Some(InputBus::Usb))));
+        }
+        out
     }
 }
 

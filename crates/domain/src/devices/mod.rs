@@ -136,6 +136,11 @@ pub trait Device: Debug {
     /// Adds what it is made of: back ends first, then the front end.
     fn parts(&self, build: &mut Build<'_>) -> Result<()>;
 
+    /// Whether its place is that of another device, which it is under another name.
+    fn shares_place(&self) -> bool {
+        false
+    }
+
     /// Properties of `-machine` that it brings with it.
     fn machine_props(&self, _draft: &Draft, _setting: &Setting<'_>, _props: &mut Props) {}
 

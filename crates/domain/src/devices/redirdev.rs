@@ -2,6 +2,7 @@
 
 use ostler_base::{Result, words};
 use ostler_plan::{Part, Props, Resource};
+use ostler_vocab::chardev::{Log, Source};
 use ostler_xml::{El, Element};
 
 use super::chardev::{CharDevice, Port};
@@ -12,6 +13,9 @@ words! {
     /// `<redirdev bus='…'>`
     pub RedirBus { Usb = "usb" }
 }
+
+/// The channel of a display on D-Bus that devices come by.
+const DBUS_CHANNEL: &str = "org.qemu.usbredir";
 
 /// A place for a device from elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +31,13 @@ impl Kind for Redirdev {
 
     fn parse(el: &Element<'_>) -> Result<Self> {
         el.word::<RedirBus>("bus")?;
-        Ok(Redirdev { device: CharDevice::parse(el)?, info: Info::default() })
+        let unnamed = el.path("source").and_then(|s| s.attr("channel")).is_none();
+        let device = if el.attr("type") == Some("dbus") && unnamed {
+            CharDevice { source: Source::Dbus { channel: DBUS_CHANNEL.to_owned() }, log: Log::parse(el)? }
+        } else {
+            CharDevice::parse(el)?
+        };
+        Ok(Redirdev { device, info: Info::default() })
     }
 }
 

@@ -48,6 +48,9 @@ fn version(text: &str) -> Option<u16> {
     let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
     let (major, minor): (u16, u16) = (major.parse().ok()?, minor.parse().ok()?);
     let coded = |value: u16| ((value / 10) << 4) | (value % 10);
+    // `9.4` is what `9.40` is.
+    let minor =
+        if text.split_once('.').is_some_and(|(_, minor)| minor.len() == 1) { minor * 10 } else { minor };
     (major < 100 && minor < 100).then(|| (coded(major) << 8) | coded(minor))
 }
 

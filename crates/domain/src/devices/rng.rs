@@ -51,7 +51,7 @@ impl Kind for Rng {
         let parsed = match backend.require_word("model")? {
             RngBackendModel::Random => {
                 let path = backend.text();
-                let path = if path.is_empty() { "/dev/urandom".to_owned() } else { path };
+                let path = if path.is_empty() { "/dev/random".to_owned() } else { path };
                 RngBackend::Random { path }
             }
             RngBackendModel::Builtin => RngBackend::Builtin,

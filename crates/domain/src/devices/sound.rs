@@ -40,8 +40,8 @@ impl Sound {
         matches!(self.model, SoundModel::Ich6 | SoundModel::Ich9)
     }
 
-    fn backend(&self, build: &Build<'_>) -> Option<String> {
-        let first = || build.draft.devices.audios.iter().map(|a| a.id).min();
+    fn backend(&self, draft: &Draft) -> Option<String> {
+        let first = || draft.devices.audios.iter().map(|a| a.id).min();
         self.audio.or_else(first).map(|id| format!("audio{id}"))
     }
 
@@ -55,7 +55,7 @@ impl Sound {
                 .with("id", format!("{alias}-codec{cad}"))
                 .with("bus", format!("{alias}.0"))
                 .with("cad", cad);
-            props.set_opt("audiodev", self.backend(build));
+            props.set_opt("audiodev", self.backend(build.draft));
             build.parts.push(Part::Device(props));
         }
     }
@@ -101,8 +101,17 @@ impl Device for Sound {
             .attr_opt("streams", self.streams);
         el.extend(self.codecs.iter().map(|codec| El::new("codec").attr("type", codec)));
         el.extend(self.audio.map(|id| El::new("audio").attr("id", id)));
-        self.virtio.push(&mut el);
         el
+    }
+
+    fn format_last(&self, el: &mut El) {
+        self.virtio.push(el);
+    }
+
+    fn machine_props(&self, draft: &Draft, _setting: &Setting<'_>, props: &mut Props) {
+        if self.model == SoundModel::Pcspk {
+            props.set_opt("pcspk-audiodev", self.backend(draft));
+        }
     }
 
     fn complete(&mut self, _head: &Head, _setting: &Setting<'_>) -> Result<()> {
@@ -147,7 +156,7 @@ impl Device for Sound {
         self.virtio.props(&mut props);
         props.set("id", self.info.alias());
         if !self.is_hda() {
-            props.set_opt("audiodev", self.backend(build));
+            props.set_opt("audiodev", self.backend(build.draft));
         }
         props.set_opt("multi", self.multichannel.map(YesNo::is_true));
         props.set_opt("streams", self.streams);

@@ -119,6 +119,10 @@ impl Machine for I440fx {
         AddedUsb::Default
     }
 
+    fn usb_model(&self, setting: &Setting<'_>, _new: bool) -> Option<&'static str> {
+        first_of(setting, &[(Flag::Piix3UsbUhci, "piix3-uhci")])
+    }
+
     fn display_slot(&self) -> Option<u8> {
         Some(2)
     }

@@ -74,7 +74,7 @@ fn new_map(draft: &Draft, setting: &Setting<'_>, growth: Growth) -> Result<Map> 
     if machine.numbered_roots() {
         map.keep_apart(0);
     }
-    for device in draft.devices.iter() {
+    for device in draft.devices.iter().filter(|device| !device.shares_place()) {
         let Some(place) = device.info().pci() else { continue };
         if is_fixed(draft, device, place) {
             continue;

@@ -131,13 +131,14 @@ pub(super) fn virtio_serial(draft: &mut Draft, _setting: &Setting<'_>) -> Result
             );
         }
     }
-    let sizes: BTreeMap<u32, u32> = draft
+    let mut sizes: BTreeMap<u32, u32> = draft
         .devices
         .controllers
         .iter()
         .filter(|c| c.kind == ControllerType::VirtioSerial)
         .map(|c| (c.index.unwrap_or(0), c.ports.unwrap_or(31)))
         .collect();
+    let mut added = Vec::new();
     for channel in &mut draft.devices.channels {
         let Some(place) = channel.virtio_place() else { continue };
         if place.port != 0 {
@@ -154,13 +155,20 @@ pub(super) fn virtio_serial(draft: &mut Draft, _setting: &Setting<'_>) -> Result
             let port = (1..most).find(|port| !used.is_some_and(|used| used.contains(port)))?;
             Some((*controller, port))
         });
-        let Some((controller, port)) = found else {
-            refuse!(xml, "Unable to find a free virtio-serial port");
-        };
+        let (controller, port) = found.unwrap_or_else(|| {
+            // All are full: one more.
+            let next = sizes.keys().max().map_or(0, |last| last.saturating_add(1));
+            sizes.insert(next, 31);
+            added.push(next);
+            (next, 1)
+        });
         place.controller = controller;
         place.port = port;
         taken.entry(controller).or_default().insert(port);
     }
+    let controllers = &mut draft.devices.controllers;
+    controllers.extend(added.into_iter().map(|i| Controller::unasked(ControllerType::VirtioSerial, i, None)));
+    super::controllers::sort(controllers);
     Ok(())
 }
 

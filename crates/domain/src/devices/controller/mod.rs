@@ -251,6 +251,12 @@ impl Controller {
         Some(self.ports.unwrap_or(ports))
     }
 
+    /// What the names of its buses begin with: the machine's own controllers do not take aliases.
+    pub(crate) fn bus_alias(&self, head: &Head) -> &str {
+        let disks = matches!(self.kind, ControllerType::Ide | ControllerType::Sata);
+        if disks && self.is_builtin(head) { "ide" } else { self.info.alias() }
+    }
+
     /// The name of the bus that it makes.
     pub(crate) fn bus_name(&self) -> String {
         let alias = self.info.alias();

@@ -120,7 +120,8 @@ impl Disk {
                 || Error::internal(format!("no controller {} for disk '{}'", drive.controller, self.target)),
             )
         };
-        let bus_of = |kind| find(kind).map(|c| c.info().alias().to_owned());
+        let head = &build.draft.head;
+        let bus_of = |kind| find(kind).map(|c| c.bus_alias(head).to_owned());
         let ide = if cdrom { "ide-cd" } else { "ide-hd" };
         Ok(match self.bus {
             Some(DiskBus::Ide) => Props::new()

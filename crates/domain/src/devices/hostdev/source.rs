@@ -127,8 +127,10 @@ impl IscsiSource {
             refuse!(xml, "only one source host address may be specified for the iSCSI hostdev");
         };
         let Some(host_name) = host.attr("name") else { refuse!(xml, "missing the source host name") };
+        // A name without a unit means the first one.
+        let name = if name.contains('/') { name.to_owned() } else { format!("{name}/0") };
         Ok(IscsiSource {
-            name: name.to_owned(),
+            name,
             host: (host_name.to_owned(), host.number("port")?.unwrap_or(ISCSI_PORT)),
             auth: source.child("auth").map(|auth| StorageAuth::parse(&auth)).transpose()?,
             initiator: parse_initiator(source),

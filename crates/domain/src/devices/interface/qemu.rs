@@ -59,7 +59,8 @@ impl Interface {
                 let net = Props::new()
                     .with("macaddr", self.mac.unwrap_or_default().to_string())
                     .with("model", model)
-                    .with("netdev", backend);
+                    .with("netdev", backend)
+                    .with("id", alias);
                 build.parts.push(Part::plain("-net", format!("nic,{}", net.to_options(None))));
                 return Ok(());
             }
