@@ -15,6 +15,7 @@ pub mod blocks;
 pub mod devices;
 pub mod firmware;
 pub mod machine;
+pub mod memlock;
 pub mod migration;
 mod model;
 pub mod moments;

@@ -15,7 +15,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ostler_base::{Error, Result};
-use ostler_launcher::{GO, Identity, Limit, Order, PrivateDev, Reach, Report, receive_report, send_order};
+use ostler_launcher::{
+    GO, Identity, Limit, LimitKind, Order, PrivateDev, Reach, Report, receive_report, send_order,
+};
 use ostler_plan::{FdSource, Launch, PassedFd, argv};
 use rustix::fs::OFlags;
 
@@ -68,6 +70,11 @@ impl Spawn {
             arguments: argv(&launch.parts, launch.form),
             environment: launch.environment.clone(),
             fds: launch.fds.clone(),
+            limits: launch
+                .locked_memory
+                .map(|value| Limit { kind: LimitKind::LockedMemory, value })
+                .into_iter()
+                .collect(),
             umask: 0o002,
             ..Spawn::default()
         }

@@ -40,6 +40,9 @@ pub struct Launch {
     pub actions: Vec<Action>,
     /// What it touches.
     pub resources: Vec<Resource>,
+    /// How much memory it may lock: bytes, or `None` within for all there is; what it inherits where
+    /// absent.
+    pub locked_memory: Option<Option<u64>>,
 }
 
 impl Launch {

@@ -239,8 +239,8 @@ impl Image {
         self.place.format(&mut source);
         source.set_opt("fdgroup", self.fd_group.as_ref());
         source.set_opt("startupPolicy", self.startup_policy);
-        source.extend(self.labels.iter().map(DeviceLabel::to_el));
         source.extend(self.slice.map(|slice| El::new("slices").child(slice.to_el())));
+        source.extend(self.labels.iter().map(DeviceLabel::to_el));
         source.extend(self.auth.as_ref().filter(|_| self.auth_inside).map(StorageAuth::to_el));
         source.extend(
             self.encryption.as_ref().filter(|_| self.encryption_inside).map(StorageEncryption::to_el),

@@ -139,7 +139,8 @@ impl Cookie {
                 kind: spice.kind,
                 port: spice.port,
                 listen: spice.listens.first().and_then(|listen| listen.address.clone()),
-                tls_port: spice.tls_port,
+                // Ports that are found and are not there have this number.
+                tls_port: if spice.autoport && spice.tls_port == 0 { -1 } else { spice.tls_port },
                 certificate: Vec::new(),
             }),
             lock_state: None,

@@ -12,6 +12,7 @@ use ostler_plan::{
 use super::{machine_option, variables};
 use crate::blocks;
 use crate::devices::Build;
+use crate::memlock::{LockedMemory, locked_memory};
 use crate::sections::{backend, cpu, launch_security, memory, numa, sysinfo};
 use crate::{Domain, Draft, Setting, machine};
 
@@ -91,6 +92,11 @@ pub fn plan(
         form,
         actions,
         resources: resources_found(&live, facts)?,
+        locked_memory: match locked_memory(&live) {
+            LockedMemory::Inherited => None,
+            LockedMemory::Bytes(bytes) => Some(Some(bytes)),
+            LockedMemory::Unlimited => Some(None),
+        },
         fds: build.fds.into_vec(),
         parts: build.parts,
     };

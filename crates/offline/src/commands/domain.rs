@@ -28,7 +28,7 @@ const FLAGS: &[&str] = &[
 ];
 
 /// Runs something with the definition of a case, as it was read, and what it is made against.
-fn with_draft(
+pub(super) fn with_draft(
     args: &Args,
     kept: &mut Kept,
     run: impl FnOnce(Draft, &Setting<'_>) -> Result<String>,

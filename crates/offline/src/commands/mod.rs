@@ -7,6 +7,7 @@ mod domain;
 mod firmware;
 mod hotplug;
 mod interface;
+mod memlock;
 mod migration;
 mod monitor;
 mod native;
@@ -62,6 +63,7 @@ pub(crate) const COMMANDS: &[(&str, Command)] = &[
     ("firmware-list", firmware::list),
     ("firmware-supported", firmware::supported),
     ("cookie", migration::cookie),
+    ("memlock", memlock::memlock),
     ("migparams", migration::parameters),
     ("vhostuser-format", vhost_user::format),
     ("vhostuser-list", vhost_user::list),
