@@ -5,12 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use ostler_base::Result;
+use ostler_base::{Result, Word};
 use ostler_confine::{Confinement, DacLabel, Reach as Decided, Taking};
 use ostler_domain::sections::cputune::Knob;
 use ostler_domain::sections::seclabel::{LabelType, Seclabel};
 use ostler_domain::sections::tuning::MemoryLimit;
-use ostler_domain::{Domain, plans};
+use ostler_domain::{Domain, Draft, plans};
 use ostler_host::cgroup::{Group, GroupLimit};
 use ostler_host::ownership::{self, Change};
 use ostler_host::{Identity, Node, PrivateDev, Reach, Spawn, chain, check_way};
@@ -84,10 +84,39 @@ impl Engine {
             .map_err(|error| error.with_suffix(&format!(" (guest '{}')", domain.name())))
     }
 
+    /// The group above those of guests, where guests have groups.
+    fn group_parent(&self) -> Option<&String> {
+        self.policy().group_parent.as_ref().filter(|_| self.policy().identity.is_some())
+    }
+
+    /// Whether guests have groups of their own.
+    pub(crate) fn has_control_groups(&self) -> bool {
+        self.group_parent().is_some()
+    }
+
+    /// Sets the limits of a guest that runs as this definition of its run says. Blocks.
+    pub(crate) fn limit_run(&self, draft: &Draft) -> Result<()> {
+        let Some(parent) = self.group_parent() else { return Ok(()) };
+        let mut wanted = limits(draft);
+        let kept = &draft.head.tuning.memory_limits;
+        let none = |limit| match limit {
+            MemoryLimit::Hard => Some(GroupLimit::Memory(UNLIMITED)),
+            MemoryLimit::Soft => Some(GroupLimit::SoftMemory(UNLIMITED)),
+            MemoryLimit::SwapHard => Some(GroupLimit::MemoryAndSwap(UNLIMITED)),
+            MemoryLimit::MinGuarantee => None,
+        };
+        let absent = MemoryLimit::WORDS.iter().map(|(_, limit)| *limit);
+        let absent = absent.filter(|limit| !kept.iter().any(|(known, _)| known == limit));
+        // A limit that is taken away has to be said; one that never was costs nothing where no
+        // controller is there.
+        wanted.extend(absent.filter(|_| !kept.is_empty()).filter_map(none));
+        let named = format!(" (guest '{}')", draft.name());
+        Group::named(parent, &group_name(draft)).limit(&wanted).map_err(|error| error.with_suffix(&named))
+    }
+
     /// Gives the files of a run back, and removes its group. Blocks.
     pub(crate) fn take_back_files(&self, domain: &Domain) {
-        if let Some(parent) = self.policy().group_parent.as_ref().filter(|_| self.policy().identity.is_some())
-        {
+        if let Some(parent) = self.group_parent() {
             Group::named(parent, &group_name(domain)).remove();
         }
         files::remove_directory(&self.paths().dev(domain.name()));
@@ -151,13 +180,16 @@ pub(crate) fn shown(confinement: &Confinement, domain: &Domain) -> Option<Seclab
     })
 }
 
+/// A limit of memory that is none, KiB.
+const UNLIMITED: u64 = 9_007_199_254_740_991;
+
 /// The name of a run's group, as the reference has it.
-fn group_name(domain: &Domain) -> String {
-    format!("qemu-{}-{}.libvirt-qemu", domain.id().unwrap_or(-1), domain.name())
+fn group_name(draft: &Draft) -> String {
+    format!("qemu-{}-{}.libvirt-qemu", draft.head.identity.id.unwrap_or(-1), draft.name())
 }
 
 /// The limits of a definition that hold for all of a guest's threads together.
-fn limits(domain: &Domain) -> Vec<GroupLimit> {
+fn limits(domain: &Draft) -> Vec<GroupLimit> {
     let knob =
         |wanted| domain.head.cputune.knobs.iter().find(|(knob, _)| *knob == wanted).map(|(_, value)| *value);
     let positive = |value: i64| u64::try_from(value).ok();

@@ -74,6 +74,7 @@ macro_rules! names_domain {
 mod block;
 pub(super) mod agent;
 mod console;
+mod cards;
 mod counters;
 mod cpus;
 mod describe;
@@ -125,6 +126,7 @@ pub(super) const HANDLERS: &[&[Entry]] = &[
     agent::HANDLERS,
     console::HANDLERS,
     counters::HANDLERS,
+    cards::HANDLERS,
     cpus::HANDLERS,
     describe::HANDLERS,
     devices::HANDLERS,

@@ -5,6 +5,7 @@
 
 pub mod autostart;
 pub mod block;
+pub mod cards;
 pub mod control;
 pub mod define;
 pub mod describe;

@@ -1,7 +1,7 @@
 //! Shares and limits of a guest, as named values.
 //!
 //! Owns: the names in each group, their types and bounds, and where they stand in a definition. Never:
-//! touches a control group: the limits of a guest that runs are refused as long as nothing applies them.
+//! writes a file of a control group.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use ostler_domain::{Domain, Draft};
 
 use super::targets::Targets;
 use crate::domain::{Guest, Job};
-use crate::engine::Engine;
+use crate::engine::{Engine, blocking};
+use crate::events::What;
 use crate::params::{Param, Value};
 
 /// A group of named values.
@@ -280,15 +281,36 @@ fn nodeset(text: &str) -> Result<IdSet> {
     Ok(set)
 }
 
+/// Values of single threads: these have no control group of their own.
+fn is_of_threads(name: &str) -> bool {
+    ["vcpu_", "emulator_", "iothread_"].iter().any(|thread| name.starts_with(thread))
+}
+
+/// What the kernel has where a definition says nothing.
+fn by_kernel(param: Param) -> Param {
+    let value = match (param.name.as_str(), &param.value) {
+        ("cpu_shares", Value::Ullong(0)) => Value::Ullong(1024),
+        (name, Value::Ullong(0)) if name.ends_with("_period") => Value::Ullong(100_000),
+        (name, Value::Llong(0)) if name.ends_with("_quota") => Value::Llong(-1),
+        ("weight", Value::Uint(0)) => Value::Uint(100),
+        _ => return param,
+    };
+    Param { value, ..param }
+}
+
 impl Engine {
     /// The values of a group.
     pub fn tuned(&self, guest: &Guest, group: Group, flags: u32) -> Result<Vec<Param>> {
         let view = guest.view();
         let shown = view.asked(flags, &self.setting(None))?;
-        if group != Group::Numa && Targets::of(flags, &view)?.live {
+        let params = group.read(shown.domain());
+        if group == Group::Numa || !Targets::of(flags, &view)?.live {
+            return Ok(params);
+        }
+        if !self.has_control_groups() {
             return Err(group.unmounted());
         }
-        Ok(group.read(shown.domain()))
+        Ok(params.into_iter().map(by_kernel).collect())
     }
 
     /// Sets values of a group.
@@ -296,15 +318,38 @@ impl Engine {
         let _pass = guest.gate.enter(Job::Modify, "remoteDispatchDomainSetParameters").await?;
         let view = guest.view();
         let targets = Targets::of(flags, &view)?;
-        if let Some(live) = view.live.as_ref().filter(|_| targets.live) {
+        let change = |draft: &mut Draft| group.write(params, draft);
+        if targets.config {
+            self.drafted(guest, change).await?;
+        }
+        if let Some(live) = view.live.clone().filter(|_| targets.live) {
             let memory = live.domain().head.numatune.memory.as_ref();
             let mode = memory.map_or(NumaMode::Strict, |memory| memory.mode);
             if group == Group::Numa && matches!(mode, NumaMode::Strict) {
                 refuse!(operation_invalid, "can't change nodeset for strict mode for running domain");
             }
-            return Err(group.unmounted());
+            if group == Group::Numa || !self.has_control_groups() {
+                return Err(group.unmounted());
+            }
+            if let Some(param) = params.iter().find(|param| is_of_threads(&param.name)) {
+                refuse!(operation_unsupported, "'{}' of a running guest cannot be changed", param.name);
+            }
+            if let Some(param) = params.iter().find(|param| param.name.starts_with("device_")) {
+                refuse!(operation_unsupported, "'{}' of a running guest cannot be changed", param.name);
+            }
+            let mut draft = live.domain().clone().into_draft();
+            change(&mut draft)?;
+            let engine = self.clone();
+            blocking(move || engine.limit_run(&draft)).await?;
         }
-        self.edit_config(guest, |draft| group.write(params, draft)).await
+        self.edit(guest, targets, change).await?;
+        if targets.live && group == Group::Scheduler {
+            let told = params
+                .iter()
+                .map(|param| Param { name: format!("cputune.{}", param.name), value: param.value.clone() });
+            self.tell(&guest.view(), What::Tunable(told.collect()));
+        }
+        Ok(())
     }
 }
 

@@ -19,6 +19,9 @@ const POWER_OFF: &[u8] = &[0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xf4, 0xeb,
 /// How long a guest may take to its first instruction and what follows.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A guest: name, code, what its definition says of ends, events that follow, where it stays.
+type Edge<'e> = (&'e str, &'e [u8], String, &'e [(i32, i32)], Option<(i32, i32)>);
+
 fn image(root: &Path, name: &str, code: &[u8]) -> String {
     let mut bytes = vec![0; 1 << 20];
     bytes[..code.len()].copy_from_slice(code);
@@ -43,7 +46,7 @@ fn ends_of_a_guest_s_own() {
     let Some(daemon) = Daemon::start(&root.0) else { return };
     let crash = |action: &str| format!("<on_crash>{action}</on_crash>");
     let started = [(4, 0), (2, 0)];
-    let table: [(&str, &[u8], String, &[(i32, i32)], Option<(i32, i32)>); 5] = [
+    let table: [Edge<'_>; 5] = [
         ("off", POWER_OFF, String::new(), &[(6, 1), (5, 0)], None),
         ("reset", RESET, "<on_reboot>destroy</on_reboot>".into(), &[(6, 1), (5, 0)], None),
         ("panic", PANIC, crash("destroy"), &[(8, 0), (6, 2), (5, 2)], None),

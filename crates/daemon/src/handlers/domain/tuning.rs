@@ -66,7 +66,7 @@ const PEEK_VIRTUAL: u32 = 1;
 const PEEK_PHYSICAL: u32 = 2;
 
 /// Values for a client with room for so many; one with no room is told how many there are.
-fn cut(params: Vec<Param>, room: i32) -> (Vec<TypedParam>, i32) {
+pub(super) fn cut(params: Vec<Param>, room: i32) -> (Vec<TypedParam>, i32) {
     let most = usize::try_from(room).unwrap_or_default();
     let count = i32::try_from(params.len()).unwrap_or(i32::MAX);
     let list: Vec<TypedParam> = params.into_iter().take(most).map(typed).collect();
