@@ -9,7 +9,9 @@ use std::time::Duration;
 use ostler_base::json::json;
 use ostler_base::{Error, IdSet, Json, Result, refuse};
 use ostler_domain::sections::vcpu::{Vcpu, Vcpus};
+use ostler_host::set_affinity;
 
+use super::pin::Thread;
 use super::targets::Targets;
 use crate::domain::guest::not_running;
 use crate::domain::{Guest, Job};
@@ -18,6 +20,9 @@ use crate::engine::Engine;
 /// How long a guest may take to let a processor go, and how often it is looked after meanwhile.
 const UNPLUG: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(100);
+
+/// More processors than any host has: the kernel passes over those that are not there.
+const MOST_PROCESSORS: u32 = 1024;
 
 /// Every single processor of a definition that only counts them.
 fn each(vcpus: &Vcpus) -> Vec<Vcpu> {
@@ -239,11 +244,20 @@ impl Engine {
         arguments["id"] = json!(format!("vcpu{number}"));
         link.monitor.command("device_add", Some(arguments)).await.map_err(told)?;
         let answer = link.monitor.command("query-cpus-fast", None).await.map_err(told)?;
+        let all = threads(&answer);
+        let thread =
+            all.iter().find(|(vcpu, _)| usize::try_from(*vcpu) == Ok(number)).map(|(_, thread)| *thread);
         guest.update(|state| {
             if let Some(record) = &mut state.record {
-                record.vcpus = threads(&answer);
+                record.vcpus = all;
             }
         });
+        if let (Some(thread), Ok(vcpu)) = (thread, u32::try_from(number)) {
+            // It began where the emulator is bound to.
+            let live = guest.view().live.clone().ok_or_else(not_running)?;
+            let anywhere = || (0..MOST_PROCESSORS).collect();
+            set_affinity(thread, &Thread::Vcpu(vcpu).read(live.domain()).unwrap_or_else(anywhere))?;
+        }
         self.edit_live(guest, |draft| {
             let vcpus = &mut draft.head.vcpus;
             vcpus.each = each(vcpus);
