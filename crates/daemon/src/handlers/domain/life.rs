@@ -76,6 +76,8 @@ const BY_AGENT: u32 = 2;
 const UNDEFINE_FLAGS: u32 = 0x7f;
 /// Of an undefine: a saved state goes as well.
 const UNDEFINE_MANAGED_SAVE: u32 = 1;
+/// Of an undefine: what is kept of snapshots goes as well.
+const UNDEFINE_SNAPSHOTS: u32 = 2;
 /// Of an undefine: the variables of firmware go as well.
 const UNDEFINE_NVRAM: u32 = 4;
 /// Of an undefine: the variables of firmware stay.
@@ -153,6 +155,7 @@ impl Daemon {
         if let Some((_, what)) = UNDEFINE_OPPOSITES.iter().find(|(both, _)| flags & both == *both) {
             return Err(Error::operation_invalid(format!("cannot both keep and delete {what}")));
         }
+        self.engine.forget_snapshots(guest, flags & UNDEFINE_SNAPSHOTS != 0).await?;
         let variables = if flags & UNDEFINE_NVRAM != 0 {
             Variables::Remove
         } else if flags & UNDEFINE_KEEP_NVRAM != 0 {

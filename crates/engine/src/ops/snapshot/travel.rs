@@ -76,6 +76,22 @@ impl Engine {
         Ok(())
     }
 
+    /// Before a guest that does not run is forgotten: it has no snapshots, or what is kept of them goes
+    /// as well.
+    pub async fn forget_snapshots(&self, guest: &Arc<Guest>, remove: bool) -> Result<()> {
+        if guest.view().is_active() {
+            return Ok(());
+        }
+        let names = self.snapshots(guest).await?.list(None, 0);
+        if !remove && !names.is_empty() {
+            refuse!(operation_invalid, "cannot delete inactive domain with {} snapshots", names.len());
+        }
+        for name in names.iter().rev() {
+            self.snapshot_delete(guest, name, DELETE_METADATA_ONLY).await?;
+        }
+        Ok(())
+    }
+
     async fn remove_inside(&self, guest: &Arc<Guest>, snapshot: &Snapshot) -> Result<()> {
         let Ok(link) = guest.link() else { return img_snapshot(snapshot, "-d").await };
         let (list, _) = inside_nodes(guest, snapshot)?;
