@@ -71,8 +71,8 @@ macro_rules! names_domain {
     };
 }
 
-mod block;
 pub(super) mod agent;
+mod block;
 mod console;
 mod cards;
 mod counters;

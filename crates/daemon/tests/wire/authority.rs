@@ -20,7 +20,7 @@ const CLOSED: (u32, u32) = (1, 7);
 const WORDS_MAX: usize = 64;
 
 /// Every call of a program with arguments that can be read: as many zeros as it takes.
-fn calls(program: &'static Program) -> Vec<(&'static Row, Vec<u8>)> {
+pub(super) fn calls(program: &'static Program) -> Vec<(&'static Row, Vec<u8>)> {
     let calls = program.rows.iter().filter(|row| row.rule.kind == Kind::Call);
     calls
         .map(|row| {
