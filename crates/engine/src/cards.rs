@@ -23,6 +23,9 @@ use ostler_pools::nwfilter::vars::Variables;
 use crate::engine::Engine;
 use crate::networks::{Claim, Claimed, shape};
 
+/// The device by which the kernel moves the packets of cards.
+const VHOST: &str = "/dev/vhost-net";
+
 /// Most names that are tried for a device.
 const NAMES_MAX: u32 = 65_536;
 
@@ -85,7 +88,9 @@ impl Engine {
     }
 
     fn plug(&self, domain: &Domain, card: &mut Interface) -> Result<()> {
-        card.run = CardRun::default();
+        let vhost = card.backend.vhost.as_deref().unwrap_or(VHOST);
+        let without_vhost = card.driver.name.is_none() && !std::path::Path::new(vhost).exists();
+        card.run = CardRun { without_vhost, ..CardRun::default() };
         if let InterfaceSource::Network { network, portgroup } = &card.source {
             let claimed = self.networks().claim(claim(domain, card, network, portgroup.as_ref()))?;
             card.mtu = card.mtu.or(claimed.mtu);

@@ -22,7 +22,7 @@ fn plug_one(card: &mut Interface, args: &Args) -> Result<()> {
     };
     let folder = args.required("fakehost")?;
     let port = Port::parse(&read(&format!("{folder}/network-ports/{port}.xml"))?, Schema::Lenient)?;
-    card.run = CardRun { port: Some(port.uuid), plugged: Some(plugged(&port)?) };
+    card.run = CardRun { port: Some(port.uuid), plugged: Some(plugged(&port)?), without_vhost: false };
     Ok(())
 }
 

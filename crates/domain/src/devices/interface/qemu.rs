@@ -203,7 +203,9 @@ impl Interface {
 
     /// Whether the kernel moves the packets.
     fn uses_vhost(&self) -> bool {
-        self.virtio_model().is_some() && self.driver.name != Some(CardBackend::Qemu)
+        self.virtio_model().is_some()
+            && self.driver.name != Some(CardBackend::Qemu)
+            && !self.run.without_vhost
     }
 
     fn virtio_props(&self, props: &mut Props) {

@@ -22,6 +22,8 @@ pub struct CardRun {
     pub port: Option<Uuid>,
     /// What the network plugged it into.
     pub plugged: Option<Plugged>,
+    /// Whether the host cannot move the packets in its kernel, and nobody insists.
+    pub without_vhost: bool,
 }
 
 /// What a network plugs a card into.
@@ -50,7 +52,11 @@ impl CardRun {
             (Some(device), Some(mode)) => Some(Plugged::Direct { device: device.to_owned(), mode }),
             _ => None,
         };
-        Ok(CardRun { port: source.attr("portid").and_then(Uuid::parse), plugged: bridge.or(direct) })
+        Ok(CardRun {
+            port: source.attr("portid").and_then(Uuid::parse),
+            plugged: bridge.or(direct),
+            without_vhost: false,
+        })
     }
 
     pub(super) fn write(&self, source: &mut El) {
