@@ -73,8 +73,8 @@ macro_rules! names_domain {
 
 pub(super) mod agent;
 mod block;
-mod console;
 mod cards;
+mod console;
 mod counters;
 mod cpus;
 mod describe;

@@ -50,20 +50,20 @@ impl Daemon {
 }
 
 answer!(Visible; ConnectNumOfNetworks, |daemon, seen, ()| {
-    Ok(wire::ConnectNumOfNetworksRet { num: count(daemon.network_names(true, &seen).len()) })
+    Ok(wire::ConnectNumOfNetworksRet { num: count(daemon.network_names(true, seen).len()) })
 });
 
 answer!(Visible; ConnectNumOfDefinedNetworks, |daemon, seen, ()| {
-    Ok(wire::ConnectNumOfDefinedNetworksRet { num: count(daemon.network_names(false, &seen).len()) })
+    Ok(wire::ConnectNumOfDefinedNetworksRet { num: count(daemon.network_names(false, seen).len()) })
 });
 
 answer!(Visible; ConnectListNetworks, |daemon, seen, args| {
-    let names = daemon.network_names(true, &seen).into_iter().take(room(args.maxnames));
+    let names = daemon.network_names(true, seen).into_iter().take(room(args.maxnames));
     Ok(wire::ConnectListNetworksRet { names: names.collect() })
 });
 
 answer!(Visible; ConnectListDefinedNetworks, |daemon, seen, args| {
-    let names = daemon.network_names(false, &seen).into_iter().take(room(args.maxnames));
+    let names = daemon.network_names(false, seen).into_iter().take(room(args.maxnames));
     Ok(wire::ConnectListDefinedNetworksRet { names: names.collect() })
 });
 
