@@ -85,6 +85,8 @@ pub(crate) fn rules(resources: &[Resource], own: &[PathBuf], emulator: &str) -> 
     for resource in resources {
         let reach = match (resource.kind, resource.access) {
             (ResourceKind::Directory, Access::ReadWrite) => Reach::Make,
+            // Ownership still keeps it from being written until a job hands it over.
+            (ResourceKind::Image, Access::Read) if resource.below => Reach::Write,
             (_, Access::Read) => Reach::Read,
             (_, Access::ReadWrite) => Reach::Write,
         };

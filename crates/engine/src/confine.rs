@@ -13,8 +13,8 @@ use ostler_domain::sections::tuning::MemoryLimit;
 use ostler_domain::{Domain, Draft, plans};
 use ostler_host::cgroup::{Group, GroupLimit};
 use ostler_host::ownership::{self, Change};
-use ostler_host::{Identity, Node, PrivateDev, Reach, Spawn, chain, check_way};
-use ostler_plan::{Action, Launch, Resource, ResourceKind};
+use ostler_host::{Identity, Node, PrivateDev, Reach, Spawn, check_way};
+use ostler_plan::{Action, Launch};
 
 use crate::engine::Engine;
 use crate::files;
@@ -26,9 +26,8 @@ const USUAL_PERIOD: u64 = 100_000;
 const DAC: &str = "dac";
 
 impl Engine {
-    /// How a guest is confined. Adds the images that its own images name to what it touches. Blocks.
-    pub(crate) fn confinement(&self, domain: &Domain, launch: &mut Launch) -> Result<Confinement> {
-        follow_chains(&mut launch.resources)?;
+    /// How a guest is confined.
+    pub(crate) fn confinement(&self, domain: &Domain, launch: &Launch) -> Result<Confinement> {
         let own: Vec<PathBuf> = launch.actions.iter().filter_map(made_directory).collect();
         ostler_confine::plan(self.policy(), &label(domain), launch, &own)
     }
@@ -69,6 +68,15 @@ impl Engine {
             })
             .map_err(|error| error.with_suffix(&format!(" (guest '{}')", domain.name())))
             .inspect_err(|_| ownership::give_back(&journal, None))
+    }
+
+    /// Gives a guest an image more that it is going to write. It is given back with the others. Blocks.
+    pub(crate) fn hand_over_image(&self, domain: &Domain, path: &Path) -> Result<()> {
+        let planned = ostler_confine::plan(self.policy(), &label(domain), &Launch::default(), &[])?;
+        let changes = own_label(domain).map_or(self.policy().dynamic_ownership, |label| label.relabel);
+        let Some(who) = identity(&planned).filter(|_| changes) else { return Ok(()) };
+        ownership::take_more(path, &who, planned.remember_owner, &self.paths().owners(domain.name()))
+            .map_err(|error| error.with_suffix(&format!(" (guest '{}')", domain.name())))
     }
 
     /// Puts a guest's process into a group of its own, with its devices and limits. Blocks.
@@ -235,16 +243,4 @@ fn made_directory(action: &Action) -> Option<PathBuf> {
         Action::MakeDir { path, .. } => Some(path.clone()),
         _ => None,
     }
-}
-
-/// Adds what images name as being below them; they are only read.
-fn follow_chains(resources: &mut Vec<Resource>) -> Result<()> {
-    let mut below = Vec::new();
-    for resource in resources.iter() {
-        if let Some(format) = resource.chain {
-            below.extend(chain(&resource.path, format)?);
-        }
-    }
-    resources.extend(below.into_iter().map(|(path, _)| Resource::new(path, ResourceKind::Image)));
-    Ok(())
 }

@@ -32,7 +32,6 @@
 
 mod affinity;
 pub mod cgroup;
-mod chain;
 mod command;
 mod devices;
 mod exec;
@@ -57,7 +56,6 @@ use std::io;
 use ostler_base::Error;
 
 pub use affinity::set_affinity;
-pub use chain::chain;
 pub use command::{Program, find_program_path};
 pub use exec::{Host, RecordingHost, execute, take_back};
 pub use ostler_launcher::{Identity, Limit, LimitKind, Node, PrivateDev, Reach};

@@ -198,6 +198,33 @@ pub fn take(files: &[(PathBuf, Change)], who: &Identity, remember: bool, journal
     Ok(())
 }
 
+/// Gives a guest one file more, which the journal of its run learns of first.
+///
+/// # Errors
+/// As [`take`].
+pub fn take_more(path: &Path, who: &Identity, remember: bool, journal: &Path) -> Result<()> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let file = Pinned::open(path)
+        .map_err(|error| failed(format_args!("cannot open '{}'", path.display()), error))?;
+    let owner =
+        file.owner().map_err(|error| failed(format_args!("cannot look at '{}'", path.display()), error))?;
+    let known = match read_bounded(journal, JOURNAL_MAX) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(failed(format_args!("cannot read '{}'", journal.display()), error)),
+    };
+    let known = if known.is_empty() { format!("{} {} \0", who.uid, who.gid) } else { known };
+    let lines = format!("{known}{} {} {}\0", owner.0, owner.1, path.display());
+    write_atomic(journal, lines.as_bytes(), 0o600, None, Durability::Volatile)?;
+    let boot = boot_time();
+    take_one(path, &file, owner, (who.uid, who.gid), remember.then_some(&boot)).inspect_err(|_| {
+        let restored = write_atomic(journal, known.as_bytes(), 0o600, None, Durability::Volatile);
+        if let Err(error) = restored {
+            tracing::warn!(%error, "a journal of owners names a file too many");
+        }
+    })
+}
+
 fn take_one(
     path: &Path,
     file: &Pinned,
@@ -377,6 +404,20 @@ mod tests {
         assert_eq!(owner(&f.disk), (1234, 1235));
         assert!(!journal.exists());
         assert_eq!(Pinned::open(&f.disk).unwrap().remembered(&boot_time()), Ok(None));
+    }
+
+    #[test]
+    fn one_more_later() {
+        let Some(f) = files() else { return };
+        let journal = f.scratch.0.join("j");
+        take(&[(f.disk.clone(), Change::Always)], &who(4000), true, &journal).unwrap();
+        take_more(&f.iso, &who(4000), true, &journal).unwrap();
+        assert_eq!(owner(&f.iso), (4000, 4000));
+        give_back(&journal, None);
+        assert_eq!((owner(&f.disk), owner(&f.iso)), ((1234, 1235), (1234, 1235)));
+        take_more(&f.iso, &who(4000), true, &journal).unwrap();
+        give_back(&journal, None);
+        assert_eq!(owner(&f.iso), (1234, 1235));
     }
 
     #[test]

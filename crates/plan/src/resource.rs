@@ -57,8 +57,8 @@ pub struct Resource {
     pub sharing: Sharing,
     /// Whether protectors must leave its labels alone (`relabel='no'`).
     pub keep_label: bool,
-    /// The format of an image whose own header names the image below it, where the definition does not.
-    pub chain: Option<&'static str>,
+    /// Whether it is only read now, but a job on the guest's disk may write it: an image below another.
+    pub below: bool,
 }
 
 impl Resource {
@@ -70,7 +70,7 @@ impl Resource {
             access: Access::Read,
             sharing: Sharing::Exclusive,
             keep_label: false,
-            chain: None,
+            below: false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! `<graphics>`: how a guest's screen is seen.
 
 use ostler_base::{Error, Result, Word, YesNo, refuse, words};
-use ostler_plan::{Part, Props, Query, Resource, ResourceKind};
+use ostler_plan::{Facts, Part, Props, Query, Resource, ResourceKind};
 use ostler_vocab::chardev::MouseMode;
 use ostler_xml::{El, Element};
 
@@ -421,7 +421,7 @@ impl Graphics {
         if let Some(path) = self.own_socket(build) {
             words.push(format!("unix=on,addr={}", escape(&path)));
         } else if self.by_network() {
-            let (port, tls_port) = self.spice_ports(build)?;
+            let (port, tls_port) = self.spice_ports(build.setting, build.facts)?;
             words.extend(port.map(|port| format!("port={port}")));
             encrypted = tls_port.is_some();
             words.extend(tls_port.map(|port| format!("tls-port={port}")));
@@ -470,10 +470,47 @@ impl Graphics {
         Ok(())
     }
 
-    fn spice_ports(&self, build: &Build<'_>) -> Result<(Option<i32>, Option<i32>)> {
-        let tls = build.setting.config.graphics.spice.tls.enabled;
+    /// Ports and addresses of a run: those that were found, and the configured one where none is said.
+    pub(crate) fn settle_for_run(&mut self, setting: &Setting<'_>, facts: &Facts) -> Result<()> {
+        if !self.by_network() {
+            return Ok(());
+        }
+        let screens = &setting.config.graphics;
+        let own_socket = match self.kind {
+            GraphicsType::Vnc => screens.vnc.auto_unix_socket,
+            _ => screens.spice.auto_unix_socket,
+        };
+        if own_socket && self.listen().is_some_and(|l| l.kind == ListenType::Address && l.address.is_none()) {
+            return Ok(());
+        }
+        let address = match self.kind {
+            GraphicsType::Vnc => {
+                if self.port == 0 {
+                    self.port = facts.port(&Query::FreePort("vnc".to_owned(), 5900, 65_535))?.into();
+                }
+                if self.websocket == Some(-1) {
+                    let port = facts.port(&Query::FreePort("vnc-websocket".to_owned(), 5700, 65_535))?;
+                    self.websocket = Some(port.into());
+                }
+                &screens.vnc.listen
+            }
+            GraphicsType::Spice => {
+                let (port, tls_port) = self.spice_ports(setting, facts)?;
+                (self.port, self.tls_port) = (port.unwrap_or(self.port), tls_port.unwrap_or(self.tls_port));
+                &screens.spice.listen
+            }
+            _ => return Ok(()),
+        };
+        if let Some(listen) = self.listens.first_mut().filter(|listen| listen.kind == ListenType::Address) {
+            listen.address.get_or_insert_with(|| address.clone());
+        }
+        Ok(())
+    }
+
+    fn spice_ports(&self, setting: &Setting<'_>, facts: &Facts) -> Result<(Option<i32>, Option<i32>)> {
+        let tls = setting.config.graphics.spice.tls.enabled;
         let free = |name: &str, first| -> Result<Option<i32>> {
-            Ok(Some(i32::from(build.facts.port(&Query::FreePort(name.to_owned(), first, 65_535))?)))
+            Ok(Some(i32::from(facts.port(&Query::FreePort(name.to_owned(), first, 65_535))?)))
         };
         let mode = self.default_mode.unwrap_or(ChannelMode::Any);
         let wants = |port: i32, auto: bool| port == -1 || (self.autoport && auto);

@@ -69,6 +69,7 @@ pub fn plan(
     let changed = setting.emulator.and_then(|e| domain.head.passthrough.change(&e.flags));
     let setting = &Setting { flags: changed.as_ref().or(setting.flags), ..*setting };
     let live = domain.for_run(setting)?.with_run_details(setting).with_closed_channels();
+    let live = live.with_screens(setting, facts)?;
     let mut fds = PassedFds::new(numbering);
     fds.reserve_sets(blocks::fd_sets(&live));
     let mut build = Build { draft: &live, setting, facts, fds, parts: Vec::new() };

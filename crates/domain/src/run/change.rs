@@ -2,7 +2,8 @@
 //!
 //! Owns: where in the definition each of these stands. Never: plugs a device.
 
-use ostler_base::YesNo;
+use ostler_base::{Result, YesNo};
+use ostler_plan::Facts;
 use ostler_vocab::chardev::{SocketMode, Source};
 
 use crate::devices::channel::{ChannelState, ChannelTarget};
@@ -84,6 +85,13 @@ impl Domain {
             });
         }
         Domain::of_run(draft)
+    }
+
+    /// The same definition of a run with the ports and addresses of its screens.
+    pub(crate) fn with_screens(self, setting: &Setting<'_>, facts: &Facts) -> Result<Domain> {
+        let mut draft = self.into_draft();
+        draft.devices.graphics.iter_mut().try_for_each(|screen| screen.settle_for_run(setting, facts))?;
+        Ok(Domain::of_run(draft))
     }
 
     /// The same definition of a run with channels that nobody in the guest has opened yet.

@@ -359,7 +359,7 @@ impl Engine {
             let (option, value) = WAIT_FOR_STATE;
             launch.parts.push(Part::plain(option, value));
         }
-        let confinement = self.confinement(&live, &mut launch)?;
+        let confinement = self.confinement(&live, &launch)?;
         let label = confine::shown(&confinement, &live);
         let live = live.with_label(label);
         let mut record = RunRecord::new(&live, self.config(), 0, Status::Paused(Paused::StartingUp));

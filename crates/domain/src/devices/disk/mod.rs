@@ -8,7 +8,7 @@ mod mirror;
 mod rules;
 mod run;
 
-use ostler_base::{Arch, Error, OnOff, Result, Word, YesNo, refuse, words};
+use ostler_base::{Arch, Error, OnOff, Result, YesNo, refuse, words};
 use ostler_plan::{Part, Query, Resource, ResourceKind};
 use ostler_vocab::address::{Address, DriveAddress};
 use ostler_vocab::storage_auth::StorageAuth;
@@ -518,9 +518,7 @@ impl Device for Disk {
                 }
                 let resource = Resource::new(path, ResourceKind::Image);
                 let mut resource = if self.readonly || depth > 0 { resource } else { resource.writable() };
-                let format = image.format.map(ImageFormat::as_str);
-                resource.chain =
-                    format.filter(|format| image.backing == Backing::Unknown && *format != "raw");
+                resource.below = depth > 0 && !self.readonly;
                 out.push(if self.shareable { resource.shared() } else { resource });
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! Owns: what each call means for the emulator. Never: waits for a job but where a call says so.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ostler_base::json::json;
@@ -13,9 +14,9 @@ use ostler_plan::Props;
 
 use super::image::{Wanted, gone};
 use super::{command, follow, job_on, live_disk, nodes, refuse_busy, replace_disk, take_number};
-use crate::domain::guest::Link;
+use crate::domain::guest::{Link, not_running};
 use crate::domain::{Guest, Job};
-use crate::engine::Engine;
+use crate::engine::{Engine, blocking};
 
 /// Of a commit: one step down only.
 pub const COMMIT_SHALLOW: u32 = 1;
@@ -197,6 +198,14 @@ impl Engine {
             top_parent: parent.map(str::to_owned),
             delete: false,
         };
+        // Both are only read until now: the base is going to be written, and what is above the top has to
+        // name another image.
+        let above = above.and_then(|at| disk.image.chain().nth(at));
+        let written = [Some(base_image), above].into_iter().flatten().filter_map(Image::path);
+        let written: Vec<PathBuf> = written.map(PathBuf::from).collect();
+        let (engine, live) = (self.clone(), guest.view().live.clone().ok_or_else(not_running)?);
+        blocking(move || written.iter().try_for_each(|path| engine.hand_over_image(live.domain(), path)))
+            .await?;
         let job = record(&id, kind, &disk, active, work, flags);
         if active {
             let image = Image { backing: Backing::End, ..base_image.clone() };
