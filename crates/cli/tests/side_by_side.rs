@@ -130,7 +130,7 @@ fn ways() {
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let uri = format!("qemu+ext:///system?command={}", script.display());
     daemon.compare(&["-c", &uri, "list", "--all"]);
-    daemon.compare(&["-c", "qemu+ext:///system?command=/bin/false", "list"]);
+    // Not compared: what is said of a program that ends at once hangs on which of the two is faster.
     daemon.compare(&["-c", "qemu+ext:///system", "list"]);
     daemon.compare(&["-c", "qemu+tcp://127.0.0.1:1/system", "list"]);
     daemon.compare(&["-c", "qemu+foo:///system", "list"]);
