@@ -17,25 +17,10 @@ use ostler_host::kvm;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
+use ostler_domain::sections::identity::OF_OTHERS;
+
 use crate::daemon::Daemon;
 use crate::{firmware, host_cpu};
-
-/// Types of domain that other drivers run.
-const OTHERS: &[&str] = &[
-    "kqemu",
-    "xen",
-    "lxc",
-    "uml",
-    "openvz",
-    "test",
-    "vmware",
-    "hyperv",
-    "vbox",
-    "phyp",
-    "parallels",
-    "bhyve",
-    "vz",
-];
 
 /// How long the program that emulates TPMs may take to say what it can do.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -128,7 +113,7 @@ impl Daemon {
         let word = question.kind.as_deref();
         if let Some(word) = word
             && Accelerator::of_domain_type(word).is_none()
-            && !OTHERS.contains(&word)
+            && !OF_OTHERS.contains(&word)
         {
             refuse!(invalid_arg, "unknown virttype: {word}");
         }

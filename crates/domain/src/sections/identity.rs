@@ -46,7 +46,7 @@ pub struct Identity {
 }
 
 /// Types of guests that other drivers run.
-const OF_OTHERS: &[&str] = &[
+pub const OF_OTHERS: &[&str] = &[
     "kqemu",
     "xen",
     "lxc",
